@@ -15,18 +15,18 @@ has none of its threads, and reading in it raises an error.
 The rooms, by floors; each imports those of lower floors only:
 
 7  commands       the command line: a folder for each command
-6  calibration    what is measured and written into detectors.toml: energies, timing, the drift of gains
-   rates          true rates, with dead time and what is lost in it
+6  calibration    parameters measured for detectors.toml: energies, timing, the drift of gains
+   rates          true rates, with dead time and the losses in it
    report         everything about a run, explained, in one HTML page
 5  analysis       one pass over runs: hits read, corrected, counted and accounted for
-4  coincidences   pairs, events, triples, add-back and vetoes, and how much of them is chance
-   spectra        spectra, matrices and what is computed with them, each with its variances
+4  coincidences   pairs, events, triples, add-back and vetoes, and their random part
+   spectra        spectra, matrices and calculations with them, each with its variances
    figures        figures of small tables
    simulate       runs with known truth
 3  io             files in and out: runs, tables, spectra, provenance
-   corrections    what is applied to hits: energy, gain factors, time offsets and walk
+   corrections    corrections of hits: energy, gain factors, time offsets and walk
    activities     from peak areas to efficiencies and activities
-   identification what peaks are, and of which nuclides
+   identification kinds of peaks, and their nuclides
    lifetimes      lifetimes of nuclear levels, from time differences
    angular        angular correlations of cascades
 2  streaming      streams of hits of any length: slices, time order, clocks

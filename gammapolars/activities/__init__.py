@@ -1,4 +1,4 @@
-"""From peak areas to activities: decay, efficiency, the uncertainty budget, and what cannot be seen any more."""
+"""From peak areas to activities: decay, efficiency, the uncertainty budget, and limits of detection."""
 
 from gammapolars.activities.activity import Activity as Activity
 from gammapolars.activities.activity import activity as activity

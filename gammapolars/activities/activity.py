@@ -112,7 +112,7 @@ def activity(
         efficiency_unc: its uncertainty.
         live_time_s: live time, seconds.
         real_time_s: real time, over which the activity decays; the live time, if it is not given.
-        started: when counting began; a date alone means its noon.
+        started: when counting began; a date without a time means its noon.
         at: the time for which the activity is asked for.
         half_life_s: of the nuclide, or of the parent of its chain, seconds.
         half_life_s_unc: its uncertainty.
@@ -155,7 +155,7 @@ def budget(
 ) -> Activity:
     """An activity from the parts of its uncertainty, and by its threshold detected or not.
 
-    `limit_unc` is the relative uncertainty of what turns counts into an activity, for a limit that is one of counting.
+    `limit_unc` is the relative uncertainty of the factor from counts to activity, for a limit that is one of counting.
     """
     decay = abs(value) * correction.relative_unc
     total = math.hypot(counting, intensity, efficiency, decay)

@@ -91,13 +91,13 @@ class EfficiencyCurve:
         if self.covariance is None:
             return np.zeros((len(design), len(design)))
         covariance: Floats = design @ np.array(self.covariance) @ design.T
-        # Of a covariance rounded by hand a variance may come out a little below 0.
+        # Rounding of the covariance by hand may leave a variance a little below 0.
         np.fill_diagonal(covariance, np.maximum(np.diag(covariance), 0.0))
         return covariance
 
 
 def powers(energies_kev: Iterable[float], terms: int) -> Floats:
-    """(ln E/MeV)^i, a row an energy.
+    """(ln E/MeV)^i, a row per energy.
 
     Raises:
         UsageError: an energy is not above 0.

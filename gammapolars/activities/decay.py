@@ -57,7 +57,7 @@ def half_life(nuclide: str, half_life_s: float | None = None, half_life_s_unc: f
 
 
 def seconds_between(start: date, end: date) -> float:
-    """Seconds from one moment to another; a date alone means its noon.
+    """Seconds from one moment to another; a date without a time means its noon.
 
     Where one of them has a time zone and the other has none, both are taken to be of the same zone.
     """
@@ -75,7 +75,7 @@ def decay_factor(half_life_s: float, elapsed_s: float, counting_s: float = 0.0) 
     time t_c of counting, seconds.
 
     Raises:
-        UsageError: the nuclide has decayed beyond what a number can hold.
+        UsageError: the nuclide has decayed beyond the range of a number.
     """
     rate = math.log(2) / half_life_s
     during = rate * counting_s
@@ -111,7 +111,7 @@ def activity_at(source: CalibrationSource, when: date, *, counting_s: float = 0.
 
     Args:
         source: its activity at the reference date, and its half-life, looked up if it has none.
-        when: the moment, or the start of counting; a date alone means its noon.
+        when: the moment, or the start of counting; a date without a time means its noon.
         counting_s: the real time of counting, seconds.
 
     Returns:

@@ -1,9 +1,9 @@
 """Decisions and limits of net counts that hold at few counts as at many: of a region, less a multiple of its sides.
 
-A region has n counts, its sides s; background alone would give a ratio r times the counts of the sides in the region.
-Given all n + s of them, those of the region then are binomial with the probability r / (1 + r), whatever the
-background is (Przyborowski and Wilenski 1940, Biometrika 31, 313). All functions take numbers that are no whole ones,
-too, as those of several lines that are taken together.
+A region has n counts, its sides s; pure background would give a ratio r times the counts of the sides in the region.
+Given the total n + s, the counts in the region are binomial with the probability r / (1 + r), whatever the
+background is (Przyborowski and Wilenski 1940, Biometrika 31, 313). All functions also take numbers that are not
+integers, such as those of several lines taken together.
 """
 
 import math
@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from scipy.special import betainc, gammaincc, gammaln, ndtri
 
 SHARE = 0.6
-"""What the probability of the counts themselves has part in that of a tail. Half (the mid-p of Lancaster 1961,
+"""Weight of the probability of the observed counts themselves in a tail. Half (the mid-p of Lancaster 1961,
 Biometrika 48, 223) makes up to 5.6 % false detections of 5 %, all of it hardly 4 % at 30 counts; this no more than 5 %
 anywhere, and more than 4.5 % from 30 counts on.
 """
@@ -25,12 +25,12 @@ MANY = 400.0
 
 
 class CountingLimits(NamedTuple):
-    """What counts can distinguish from background, in the unit of an activity.
+    """Smallest amounts that counts can distinguish from background, in the unit of an activity.
 
     Attributes:
         critical: decision threshold.
-        detectable: what is detected with the probability of 95 %.
-        upper: 95 % upper limit by counting alone; None: that of a normal distribution is as good.
+        detectable: true value that is detected with a probability of 95 %.
+        upper: 95 % upper limit from counting statistics only; None: that of a normal distribution is as good.
     """
 
     critical: float
@@ -58,7 +58,7 @@ def counting_limits(value: float, null_variance: float, *, per_bq: float, ratio:
 
 @lru_cache(maxsize=4096)
 def critical_counts(sides: float, ratio: float, confidence: float = 0.95) -> float:
-    """Net counts n - r s from which on there is a detection; background alone reaches them in 1 - confidence at most.
+    """Net counts n - r s from which on there is a detection; background reaches them with at most 1 - confidence.
 
     Args:
         sides: s, counts of the sides.
@@ -95,7 +95,7 @@ def detectable_counts(critical: float, variance: float, confidence: float = 0.95
 def upper_limit_counts(net: float, sides: float, ratio: float, confidence: float = 0.95) -> float | None:
     """The upper limit of a line's true counts, of which any number from 0 on is taken for as likely before.
 
-    Their probability is the Poisson one of what the region has, averaged over the background that the sides leave
+    Their probability is the Poisson one of the region's counts, averaged over the background that the sides leave
     possible (Helene 1983, Nucl. Instrum. Methods 212, 319). None: there are so many counts that the normal
     distribution's limit is as good.
 

@@ -24,7 +24,7 @@ WORST_POINT = 0.3
 """Points with a larger relative uncertainty of their area are left out: their logarithm is not normally distributed."""
 
 UNLIKELY = 0.001
-"""A χ² that chance exceeds less often than this gets a warning."""
+"""A χ² that is exceeded by chance less often than this gets a warning."""
 
 SUMMING = 0.002
 """So likely full absorption of another photon of the same decay gets a warning."""
@@ -47,10 +47,10 @@ class EfficiencyFit(EfficiencyCurve):
         chi2: Σ r V⁻¹ r over the residuals r, with the points' full covariance V.
         ndf: number of points minus number of coefficients.
         points: the points that were used, with `fitted` (ε of the curve), `residual_percent` (of the curve) and
-            `residual_sigma` (by the point's own uncertainty, without what it shares with other points); both null where
+            `residual_sigma` (by the point's own uncertainty, without the shared part); both null where
             there are as many coefficients as points, and they would be 0 by construction.
         tried: the orders that were compared; one, if it was given.
-        warnings: what to know before using the curve.
+        warnings: cautions for the use of the curve.
     """
 
     chi2: float = 0.0
@@ -65,11 +65,11 @@ def fit_efficiency(points: pl.DataFrame, *, order: int | None = None) -> Efficie
 
     Generalised least squares. The points' relative covariance is that of their areas on the diagonal, of the intensity
     between points of the same line, and of the activity between all points of one source: an error of its certificate
-    moves them together, and adds to the curve's uncertainty what no number of lines can reduce. Relative residuals are
+    moves them together, and adds an uncertainty to the curve that no number of lines can reduce. Relative residuals are
     taken from the curve and the variances of areas are those that the curve expects, found by iteration, since weights
     from the counts themselves would favour areas that happened to be small or large.
 
-    Of the orders 0 to 6 that leave a degree of freedom, the one with the least χ² + k ln n is taken (BIC; G. Schwarz,
+    The order is the one of 0 to 6 that leaves a degree of freedom and has the least χ² + k ln n (BIC; G. Schwarz,
     Ann. Statist. 6 (1978) 461). The uncertainties are those of the points, not scaled by χ²/ndf, and do
     not include that another order might have been chosen.
 
@@ -150,7 +150,7 @@ def _start(design: Floats, logarithms: Floats, variance: Floats) -> Floats:
 def _own_variance(points: pl.DataFrame, expected: Floats) -> Floats:
     """The variance of each area, relative to the area that the curve expects.
 
-    A peak's variance is its own counts and what its background adds: the counts are replaced by those expected. Where
+    A peak's variance is its own counts and a part from its background: the counts are replaced by those expected. If
     the variance is less than the area, it is not that of counts, and stays as it is.
     """
     observed = points["efficiency"].to_numpy()
@@ -170,7 +170,7 @@ def expected_variance(variance: Floats, area: Floats, expected: Floats) -> Float
 
 
 def _common_covariance(points: pl.DataFrame) -> Floats:
-    """The relative covariance of what points have in common: their line's intensity, their source's activity."""
+    """The relative covariance that points share: of their line's intensity, their source's activity."""
     line, source = (
         points.select(pl.struct(keys).rank("dense")).to_series().to_numpy()
         for keys in (("nuclide", "energy_kev"), ("source",))

@@ -1,4 +1,4 @@
-"""What can be distinguished from background: decision thresholds, detection limits, upper limits."""
+"""Distinction from background: decision thresholds, detection limits, upper limits."""
 
 import math
 from typing import NamedTuple
@@ -12,7 +12,7 @@ class CurrieLimits(NamedTuple):
     """Net counts that decide on detection.
 
     Attributes:
-        critical: L_C: more than this is a detection; background alone exceeds it with a probability of 1 - confidence.
+        critical: L_C: more than this is a detection; background exceeds it with a probability of 1 - confidence.
         detection: L_D: true net counts that are detected with the probability `confidence`.
     """
 

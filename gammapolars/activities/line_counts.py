@@ -1,4 +1,4 @@
-"""Net counts where a line should be, whether there is a peak or not, alone or next to other peaks."""
+"""Net counts where a line should be, whether there is a peak or not, isolated or next to other peaks."""
 
 import math
 from collections.abc import Sequence
@@ -88,7 +88,7 @@ def line_counts(
 
     Raises:
         TableError: the spectrum lacks a column, or variances.
-        UsageError: the line lies outside of the spectrum, or its bins are too wide, or it is the same as a neighbour.
+        UsageError: the line lies outside the spectrum, its bins are too wide, or it is the same as a neighbour.
     """
     _check(spectrum)
     disturbs = (SIDES_FWHM[1] + ROOM_FWHM) * fwhm_kev
@@ -160,7 +160,7 @@ def fitted_counts(
 ) -> LineCounts:
     """The line's part of a linear fit of it, of its neighbours, and of a straight background.
 
-    Weights are those of what is expected without the line, so that counts which happen to be high do not weigh less.
+    Weights are those of the counts expected without the line, so that counts which happen to be high do not weigh less.
     """
     line = _shape(bins, energy_kev, fwhm_kev)
     others = np.array([*_neighbour_shapes(bins, neighbours), np.ones(len(line)), (bins.energy - energy_kev) / fwhm_kev])

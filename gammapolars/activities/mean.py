@@ -35,7 +35,7 @@ class NuclideActivity(Activity):
         lines: one row per line: `energy_kev`, `nuclide`, `intensity`, `area`, `area_unc`, `efficiency`,
             `efficiency_unc`, `activity_bq`, `counting_bq_unc`, `weight` (they add up to 1), `extrapolated`, and `peak`:
             whether a peak was found there, or counts were summed.
-        warnings: what to know before using it.
+        warnings: cautions for its use.
     """
 
     nuclide: str = ""
@@ -65,7 +65,7 @@ def activity_of(
     """The activity of a nuclide from its peaks in one detector.
 
     The lines' mean is weighted by generalised least squares: areas and intensities are independent, while errors of
-    the efficiency curve are common to lines by its covariance, so that many lines cannot average away what they
+    the efficiency curve are shared by lines through its covariance, so that many lines cannot average away what they
     share. Variances are those that the mean itself expects, found by iteration: with those observed, lines that happen
     to be low would weigh more (R. W. Peelle's puzzle). Where most lines are hardly above their background, the mean is
     still high by some 0.15 of its uncertainty: where a background happens to be low, the area is high and its variance
@@ -83,7 +83,7 @@ def activity_of(
         efficiency: from `fit_efficiency`, or `EfficiencyCurve.of(detector)`.
         live_time_s: live time, seconds.
         real_time_s: real time, over which the activity decays; the live time, if it is not given.
-        started: when counting began; a date alone means its noon.
+        started: when counting began; a date without a time means its noon.
         at: the time for which the activity is asked for; without it and without `half_life_s`, it is the mean while
             counting.
         half_life_s: instead of the one that is looked up for `at`, seconds.
@@ -95,7 +95,7 @@ def activity_of(
 
     Raises:
         TableError: a table lacks a column.
-        UsageError: no line can be seen, or a value cannot be.
+        UsageError: no line can be seen, or an impossible value.
     """
     counting = check_times(live_time_s, real_time_s)
     needs_life = at is not None or half_life_s is not None
@@ -205,10 +205,10 @@ def _mean(
 
 
 def _limits(lines: pl.DataFrame, value: float, weight: Floats, per_bq: Floats) -> CountingLimits:
-    """What can be distinguished from background by counts, of lines with weights that add up to 1, in Bq.
+    """Counting limits in Bq, for lines with weights that add up to 1.
 
-    Of fitted peaks these are Currie's, from their variances. With sums the mean is treated as one line that has as much
-    background, and as many counts of its own per Bq, as the mean has variance from either: of one line it is that line.
+    For fitted peaks these are Currie's, from their variances. With sums the mean is treated as one line with as much
+    background, and as many counts of its own per Bq, as the mean has variance from either: exact for a single line.
     """
     area, area_unc = lines["area"].to_numpy(), lines["area_unc"].to_numpy()
     defaults = {"null_variance": np.maximum(area_unc**2 - np.maximum(area, 0.0), 0.0), "unit": 1.0, "ratio": 1.0}

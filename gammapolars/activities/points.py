@@ -105,7 +105,7 @@ def emission_lines(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def check(peaks: pl.DataFrame, lines: pl.DataFrame) -> None:
-    """Raise where the tables are not what matching needs."""
+    """Raise where the tables cannot be matched."""
     for table, columns, what in ((peaks, PEAK_COLUMNS, "peaks"), (lines, LINE_COLUMNS, "lines")):
         if absent := [name for name in columns if name not in table.columns]:
             kev = ": fit a spectrum that is calibrated in keV" if absent[0].endswith("_kev") else ""
@@ -116,7 +116,7 @@ def check(peaks: pl.DataFrame, lines: pl.DataFrame) -> None:
 
 
 PARTS = ("efficiency_unc_area", "efficiency_unc_intensity", "efficiency_unc_activity")
-"""What a point's uncertainty consists of: its own; that of its line, in all points of it; that of its source."""
+"""Components of a point's uncertainty: its own; that of its line, shared by all points of it; that of its source."""
 
 
 def efficiency_points(
@@ -143,13 +143,13 @@ def efficiency_points(
         lines: the source's lines, per 100 of its decays, as `gp.lines(source.nuclide)` gives them.
         source: its activity and when that was.
         live_time_s: live time, seconds.
-        started: when counting began; a date alone means its noon.
+        started: when counting began; a date without a time means its noon.
         real_time_s: real time, over which the activity decays; the live time, if it is not given.
         within_fwhm: how far a peak may lie from its lines, in FWHM.
         least_intensity: least number of photons per 100 decays in a peak.
 
     Returns:
-        One row per peak, by energy: `energy_kev` of the lines, `efficiency`, `efficiency_unc` and what it consists of:
+        One row per peak, by energy: `energy_kev` of the lines, `efficiency`, `efficiency_unc` and its components:
         `efficiency_unc_area` (each point's own), `efficiency_unc_intensity` (common to points of one line) and
         `efficiency_unc_activity` (common to all points of one source); `source`, `nuclide`, `lines` (how many the peak
         holds), `intensity`, `intensity_unc`, `centroid_kev`, `area`, `area_unc`.
@@ -180,7 +180,7 @@ def efficiency_points(
 
 
 def check_times(live_time_s: float, real_time_s: float | None) -> float:
-    """The real time of counting; raises where times cannot be."""
+    """The real time of counting; raises where times are impossible."""
     if not 0 < live_time_s < float("inf"):
         raise UsageError(f"the live time must be more than 0 s, not {live_time_s}")
     if real_time_s is None:

@@ -1,1 +1,1 @@
-"""One pass over runs: hits read, corrected and paired, and what is counted on the way."""
+"""One pass over runs: hits read, corrected, paired and counted on the way."""

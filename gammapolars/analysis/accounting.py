@@ -71,7 +71,7 @@ def account(hits: HitTally, losses: Losses, reject: dict[str, int], *, seen: Hit
 
     Args:
         hits: those that were used or rejected.
-        losses: what was not read.
+        losses: the data not read.
         reject: the masks that disqualify a hit, by flag name.
         seen: all hits, if some were taken away before they could be used or rejected.
     """

@@ -19,7 +19,7 @@ from gammapolars.core.units import Window, format_ps
 from gammapolars.detectors import Detectors
 
 DIFFERENT_SIGMA = 3.0
-"""What is expected and what random windows measure differ by more than statistics from here on,"""
+"""The expected number and that from random windows differ by more than statistics from here on,"""
 
 DIFFERENT_PART = 0.01
 """and by so much of it at the least."""
@@ -57,7 +57,7 @@ NET: dict[str, DType] = {
 
 @dataclass(frozen=True)
 class RandomNet(Part):
-    """Pairs in random windows, and what is left of all pairs without random ones, summed over detector pairs.
+    """Pairs in random windows, and all pairs with the random ones subtracted, summed over detector pairs.
 
     Attributes:
         random_ps: the windows, [low, high] each (ps).
@@ -84,15 +84,15 @@ def by_detectors(
     expectation: Expectation,
     cover: StopCover | None = None,
 ) -> pl.DataFrame:
-    """Pairs of each two detectors, beside the random ones among them.
+    """Pairs of each two detectors, and the random ones among them.
 
     `Expectation` gives the expected number. Random windows, if the rule has them, measure it: s R of R random pairs, so
-    that N = P - s R pairs are net, with the variance P + s² R. Where each start takes the nearest stop alone, random
+    that N = P - s R pairs are net, with the variance P + s² R. Where each start takes only the nearest stop, random
     ones are found by starts without a true coincidence: see `nearest_chance_pairs`.
 
     Args:
-        pairs: what was found.
-        rule: what made the pairs.
+        pairs: the pairs found.
+        rule: the rule that made them.
         detectors: their names.
         expectation: of random pairs.
         cover: of the stops, if the rule takes the nearest one.
@@ -103,7 +103,7 @@ def by_detectors(
         With random windows also `random_pairs`, `random_pairs_expected` with `_unc`, `chance_pairs` (s R) and
         `net_pairs`, each with `_unc`. Last `live_fraction`, the part of true pairs that finds neither detector dead,
         and `lost_pairs`, the others, each with `_unc`, and `live_doubt`, why they do not do for a correction; null:
-        dead times are not known, or each start takes the nearest stop alone.
+        dead times are not known, or each start takes only the nearest stop.
     """
     counts, random = pairs.counts(), pairs.random_counts()
     rows = []
@@ -169,7 +169,7 @@ def chance_warnings(table: pl.DataFrame, rule: PairRule, expectation: Expectatio
     yield from _beyond_dead_time(table, rule, expectation)
     random, expected = pl.col("random_pairs"), pl.col("random_pairs_expected")
     unc = (pl.max_horizontal(expected, 1.0) + pl.col("random_pairs_expected_unc") ** 2).sqrt()
-    # Of many detector pairs the worst one differs by more: as rarely as one by 3 standard deviations.
+    # Among many detector pairs the worst one differs by more: as rarely as one by 3 standard deviations.
     limit = math.sqrt(DIFFERENT_SIGMA**2 + 2 * math.log(max(table.height, 1)))
     apart = table.with_columns(sigma=(random - expected) / unc).filter(
         (pl.col("sigma").abs() > limit) & ((random - expected).abs() > DIFFERENT_PART * expected)
@@ -209,7 +209,7 @@ def _beyond_dead_time(table: pl.DataFrame, rule: PairRule, expectation: Expectat
 
 
 def _advice(rule: PairRule, dead_ps: float, factor: float) -> str:
-    """What to do about random windows that hold too many pairs."""
+    """Advice for random windows that hold too many pairs."""
     low, high = 2 * rule.window.reach, int(dead_ps)
     if high > 1.2 * low:
         return (

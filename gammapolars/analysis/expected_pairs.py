@@ -21,7 +21,7 @@ from gammapolars.streaming.slices import Slice
 
 MOST_PER_HIT = 10
 MOST_PAIRS = 10**10
-"""More pairs than this, of each hit or in all, are not what anybody can look at: an hour's work, 200 GB."""
+"""More pairs than this, for each hit or in all, are more than anybody can look at: an hour's work, 200 GB."""
 
 FIRST_HITS = 100_000
 """This many hits are looked at before the pass begins."""
@@ -60,8 +60,8 @@ def checked(parts: Iterable[Slice], recording: Recording, rule: PairRule, shown:
 
     Args:
         parts: of the recording.
-        recording: what is read; its size gives how many pairs there are in all.
-        rule: what makes a pair.
+        recording: the data to read; its size gives how many pairs there are in all.
+        rule: the definition of a pair.
         shown: how many times wider than the window that the user named that of the rule is.
 
     Raises:
@@ -83,7 +83,7 @@ def _are_too_many(per_hit: float, hits: int) -> bool:
 
 
 def check_beginning(recording: Recording, rule: PairRule, shown: int = 1) -> None:
-    """The same check by the first hits of a recording, for what looks at those before the pass begins.
+    """The same check by the first hits of a recording, for code that looks at those before the pass begins.
 
     Raises:
         UsageError: there are too many pairs.
@@ -146,7 +146,7 @@ def _check_first(sample: Sample, recording: Recording, rule: PairRule, windows: 
 
 
 def _too_many(sample: Sample, hits: int, rule: PairRule, windows: Sequence[Window], shown: int) -> UsageError:
-    """What there is to say of too many pairs."""
+    """The message about too many pairs."""
     per_hit = sample.pairs(windows) / sample.hits
     said = (
         f"about {rounded(per_hit * hits, 2)} pairs are expected, {rounded(per_hit)} per hit, more than the "

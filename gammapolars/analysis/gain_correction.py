@@ -36,7 +36,7 @@ def correct_drift(
 
     Raises:
         InputError: the file is not a table of drift.
-        TableError: a frame has not the columns that it should have.
+        TableError: a frame lacks columns that it should have.
         UsageError: the table contains several runs, and the run of the hits is not given.
     """
     if isinstance(drift, str | Path):
@@ -107,7 +107,7 @@ def run_numbers(drift: Drift, runs: Runs) -> dict[int, int] | None:
 
 
 class GainCorrection:
-    """What a table of drift makes of the hits of some runs.
+    """The effect of a table of drift on the hits of some runs.
 
     Args:
         detectors: they name the table.
@@ -131,7 +131,7 @@ class GainCorrection:
 
     @property
     def warnings(self) -> list[str]:
-        """What a reader must know, one sentence each, when the hits have been read."""
+        """Warnings, one sentence each, when the hits have been read."""
         found = []
         if self._strangers:
             names = ", ".join(self._names.get(number, f"run {number}") for number in sorted(self._strangers))

@@ -79,7 +79,7 @@ def live_part(
 
     Args:
         both: the detectors.
-        densities: how probable it is that dead time is not prolonged, or is, with what follows from that; none: there
+        densities: how probable it is that dead time is not prolonged, or is, with the resulting densities; none: there
             are no true coincidences to be seen.
         close: hits that follow each other closely.
         by_step: `pairs` of the two among them, by the `step` of their time difference; None: there are none.
@@ -88,7 +88,7 @@ def live_part(
     busy = [rate * end.dead_ps / PS_PER_S for rate, end in zip(both.rates_cps, ends, strict=True)]
     if min(one.probability for one in both.dead) < SURE or not 0 < max(busy) < MOST_DEAD[False]:
         return UNKNOWN
-    if any(both.share) and not densities:  # too busy for what follows from true coincidences
+    if any(both.share) and not densities:  # too busy for results from true coincidences
         return UNKNOWN
     parts = [(weight, density.both_alive) for weight, density in densities] or _of_each(both)
     total = sum(weight for weight, _ in parts)

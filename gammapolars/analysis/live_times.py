@@ -1,4 +1,4 @@
-"""What is known of each detector's spectrum beside its counts: names, calibration, real and live time."""
+"""Metadata of each detector's spectrum besides its counts: names, calibration, real and live time."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ from gammapolars.io.spectra.measurement import Measurement
 
 
 def measurements_of(runs: Runs, tally: HitTally, detectors: Detectors) -> dict[Key, Measurement]:
-    """What is known of each detector's spectrum beside its counts."""
+    """Metadata of each detector's spectrum besides its counts."""
     keys = tally.by_detector().select("board", "channel").rows()
     recorded = _recorded(runs, tally, keys)
     found = {}
@@ -30,7 +30,7 @@ def measurements_of(runs: Runs, tally: HitTally, detectors: Detectors) -> dict[K
 
 
 def _recorded(runs: Runs, tally: HitTally, keys: list[Key]) -> Mapping[Key, dict[str, Any]]:
-    """Start, live and real time by detector, as the digitizer's program wrote them beside a run's hits.
+    """Start, live and real time by detector, as the digitizer's program recorded them with a run's hits.
 
     It gives them only by channel, and for the whole recording: they are taken where there is one board, and where the
     hits span the recorded time, so that nothing is missing from the files.
@@ -65,7 +65,7 @@ def with_noted(table: pl.DataFrame, runs: Runs) -> pl.DataFrame:
 
     Args:
         table: with `board` and `channel`.
-        runs: what was read.
+        runs: the runs read.
 
     Returns:
         The same with `noted_icr_cps` and `noted_ocr_cps`, hits that came in and that were counted, and
@@ -113,7 +113,7 @@ def with_times(
 ) -> pl.DataFrame:
     """Spectra with how long each was recorded.
 
-    Of a slice that is the part of it between the run's first and last hit. Its live time is not recorded: it is taken
+    For a slice that is the part of it between the run's first and last hit. Its live time is not recorded: it is taken
     for the same part of its real time as that of the whole recording.
 
     Args:
@@ -152,7 +152,7 @@ def rates(table: pl.DataFrame, detectors: Detectors) -> tuple[pl.DataFrame, list
         detectors: their names, for warnings.
 
     Returns:
-        The table, whose `counts` are per second and whose `variance` is theirs; and what must be known of it, one
+        The table, whose `counts` are per second and whose `variance` is theirs; and warnings about it, one
         sentence each.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Two passes over a recording: over its hits, and over its pairs; what counts on the way are accumulators."""
+"""Two passes over a recording: over its hits, and over its pairs; accumulators count on the way."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,7 +35,7 @@ class PairPass:
 
     Attributes:
         recording: whose hits are paired.
-        rule: what makes a pair.
+        rule: the definition of a pair.
         accumulators: count in the same pass.
         shown: how many times wider than the window that the user named that of the rule is.
     """
@@ -67,7 +67,7 @@ class PairPass:
         return lazy_frame(schema, batches)
 
     def expectation(self, rule: PairRule | None = None) -> Expectation:
-        """What to expect of random coincidences, of this rule or of a narrower one, when the pass is over."""
+        """The expected random coincidences, of this rule or of a narrower one, when the pass is over."""
         return Expectation(rule or self.rule, self.recorded, self.close, self.steps.clocks())
 
     def run(self) -> None:
@@ -89,7 +89,7 @@ class PairPass:
             yield pairs
 
     def _counted(self) -> Iterator[Slice]:
-        """The slices; beside the search for pairs, the accumulators see them, in order."""
+        """The slices; during the search for pairs, the accumulators see them, in order."""
         with ThreadPoolExecutor(len(self._groups), thread_name_prefix="count") as counter:
             counting: list[Future[None]] = []
             for part in self._parts():
@@ -126,7 +126,7 @@ def with_random(recording: Recording, rule: PairRule, random: Sequence[str]) -> 
     The first hits are read to find them, and to see how fine the clocks are.
 
     Raises:
-        UsageError: windows that cannot be, `auto` beside others, or one that finds nothing.
+        UsageError: impossible windows, `auto` together with others, or one that finds nothing.
     """
     if not random:
         return rule
@@ -142,7 +142,7 @@ def with_random(recording: Recording, rule: PairRule, random: Sequence[str]) -> 
 
 
 def summarise(reading: PairPass, hits: HitTally, pairs: PairTally, rule: PairRule | None = None) -> PairSummary:
-    """What a pass found, when it is over; by its own rule, or by a narrower one by which the pairs were tallied."""
+    """The results of a pass, when it is over; by its own rule, or by a narrower one by which the pairs were tallied."""
     rule = rule or reading.rule
     recording, detectors = reading.recording, reading.recording.detectors
     preselection = recording.preselection
@@ -178,7 +178,7 @@ def summed_runs(recording: Recording) -> list[str]:
 
 
 def warnings(by_detector: pl.DataFrame, recording: Recording, rule: PairRule) -> list[str]:
-    """What a reader must know before trusting the rest, one sentence each."""
+    """Warnings about the result, one sentence each."""
     if by_detector.is_empty():
         return []
     detectors = recording.detectors

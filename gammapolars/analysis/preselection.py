@@ -1,4 +1,4 @@
-"""What is done to a run's hits before they are paired or built to events, and how many hits that takes away."""
+"""Selections of a run's hits before they are paired or built to events, and the number of hits that they remove."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Preselection:
         read: all hits, before any is taken away.
 
     Raises:
-        UsageError: a window, kind or group that cannot be, or a missing calibration.
+        UsageError: an impossible window, kind or group, or a missing calibration.
     """
 
     def __init__(self, detectors: Detectors, *, add_back: str | None = None, vetoes: Sequence[str | Veto] = ()) -> None:

@@ -45,13 +45,13 @@ class Expectation:
 
     The sum runs over slices of the time in which both detectors were recorded, with the rates of each, so that neither
     gaps nor changing rates matter; the integral over the window, with ρ as `random_density` derives it, so that it is
-    right within the dead time too. Windows count whole steps of a coarse clock. Of more than 100 detectors, mean rates
-    alone count.
+    right within the dead time too. Windows count whole steps of a coarse clock. For more than 100 detectors, only mean
+    rates count.
 
     Args:
-        rule: what makes the pairs.
+        rule: the definition of a pair.
         recorded: when the detectors were.
-        close: what is known of their dead times and true coincidences.
+        close: their dead times and true coincidences as far as they are known.
         clocks: their steps, where they are known.
     """
 
@@ -130,7 +130,7 @@ class Expectation:
         return sum(hits.get(key, 0.0) for _, hits in self._totals)
 
     def _of_means(self, a: Key, b: Key) -> "_Pair":
-        """Two of very many detectors, by their mean rates alone: there are too many pairs to look at each."""
+        """Two of very many detectors, only by their mean rates: there are too many pairs to look at each."""
         clocks = self._clocks.get(a), self._clocks.get(b)
         product_cps = sum(
             hits[a] * hits[b] / time_s for time_s, hits in self._totals if time_s and a in hits and b in hits
@@ -150,7 +150,7 @@ class Expectation:
         pair.is_partial = any(run.is_cut_short(key) for run in self._runs.values() for key in (a, b))
         if min(*dead, *used, time_s) > 0:
             rate_a, rate_b = (self._close.all_of_used(key) * n / time_s for key, n in zip((a, b), used, strict=True))
-            # Chance makes pairs by the mean of products, where rates change, and not by the product of means.
+            # Where rates change, random pairs follow the mean of products, and not the product of means.
             changing = product_cps * time_s / (used[0] * used[1])
             parts = used[0] / self._used(a), used[1] / self._used(b)
             found = self._close.correlated(a, b, (changing * rate_a, changing * rate_b), min(dead), parts)
@@ -165,7 +165,7 @@ class Expectation:
 
 
 class _Pair:
-    """What is known of two detectors: Σ r_a r_b t, their used hits, clocks and dead times, and how they correlate."""
+    """Measured quantities of two detectors: Σ r_a r_b t, used hits, clocks and dead times, and their correlation."""
 
     def __init__(
         self,
@@ -217,7 +217,7 @@ class _Pair:
         widths = [(weight / total, width) for weight, width in widths]
         mean = sum(weight * width for weight, width in widths)
         variance = sum(weight * (width - mean) ** 2 for weight, width in widths)
-        # Of used hits another share is in true coincidences than of all.
+        # The share of used hits in true coincidences differs from that of all hits.
         centre, dead = found.centre_ps, self._dead_ps
         sides = (centre, centre + dead[1]), (centre - dead[0], centre)
         inside = [sum(max(min(high, end) - max(low, begin), 0.0) for low, high in windows) for begin, end in sides]

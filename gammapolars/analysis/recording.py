@@ -32,7 +32,7 @@ RESTARTED = (
 )
 
 ALIGNED_ROWS = 250_000
-"""Offsets put hits out of order; smaller batches keep what must be sorted again small."""
+"""Offsets put hits out of order; smaller batches keep the part that must be sorted again small."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Recording:
         progress: called with how many hits have been read.
         preselection: add-back and vetoes, which hits pass before anything else sees them.
         all_columns: whether columns in which formats differ come along, such as `adc_short`.
-        recorded_energies: whether energies that were recorded beside, or without, adc values are taken.
+        recorded_energies: whether energies that were recorded with, or without, adc values are taken.
         many_pairs: whether pairs are looked for however many there are.
         most_hits: no more hits are read than so many, from the beginning; None: all.
     """
@@ -61,7 +61,7 @@ class Recording:
 
     @cached_property
     def gain_correction(self) -> GainCorrection | None:
-        """Of the drift that the detectors name, if they name one."""
+        """The correction for the drift that the detectors name, if they name one."""
         return GainCorrection(self.detectors, self.runs) if self.detectors.drift else None
 
     def without_detectors(self) -> "Recording":
@@ -89,10 +89,10 @@ class Recording:
         """Raise where hits have no adc values.
 
         Args:
-            purpose: what needs them, as it continues "cannot be …".
+            purpose: the use of them, as it continues "cannot be …".
 
         Raises:
-            TableError: the runs have energies in keV alone, or not even those.
+            TableError: the runs have only energies in keV, or not even those.
         """
         if "adc" not in self.recorded.collect_schema():
             names = ", ".join(run.name for run in self.runs.all[:3])
@@ -105,7 +105,7 @@ class Recording:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader must know of the correction, one sentence each, when the hits have been read."""
+        """Warnings about the correction, one sentence each, when the hits have been read."""
         found = list(self.gain_correction.warnings) if self.gain_correction else []
         if self.detectors.clocks and self.runs.losses.lost_time:
             found.append(RESTARTED)

@@ -1,4 +1,4 @@
-"""Spectra to be analysed: read out of files of spectra, or counted from the hits of runs."""
+"""Spectra to be analysed: read from files of spectra, or counted from the hits of runs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,10 +36,10 @@ class SpectrumSet:
     Attributes:
         table: `run` (from 1), `board`, `channel`, `adc`, `energy_kev` (null where not calibrated), `counts`,
             `variance`.
-        runs: what each run is called, in their order.
+        runs: the name of each run, in their order.
         detectors: names and calibrations.
         measurements: times and titles by run and detector, as far as they are known.
-        summary: what was read, as a `Summary` takes it: inputs, warnings, and of runs the account and times of hits.
+        summary: the input, as a `Summary` takes it: inputs, warnings, and of runs the account and times of hits.
         metadata: provenance, for outputs.
     """
 
@@ -81,7 +81,7 @@ def from_files(
     spectrum: str | None = None,
     calibration: Sequence[float] | None = None,
 ) -> SpectrumSet:
-    """Spectra out of files; each file is a run of its own.
+    """Spectra from files; each file is a run of its own.
 
     Args:
         names: of the files.
@@ -122,13 +122,13 @@ def from_files(
 
 
 def _are_fractions(table: pl.DataFrame) -> bool:
-    """Whether what is taken for counts, which are their own variances, are rates or other fractions."""
+    """Whether numbers taken for counts, which are their own variances, are rates or other fractions."""
     counts = table["counts"]
     return bool((counts != counts.round()).any() and (counts == table["variance"]).all())
 
 
 def _calibrated(table: pl.DataFrame, energy: Sequence[float] | None) -> pl.DataFrame:
-    """A spectrum with adc and energy; of one in keV alone, bins are numbered."""
+    """A spectrum with adc and energy; if it is only in keV, bins are numbered."""
     if "adc" not in table.columns:
         return table.select(pl.lit(None, pl.Float64).alias("adc"), "energy_kev", "counts", "variance")
     if energy is not None:
@@ -176,7 +176,7 @@ def from_runs(recording: Recording, *, reject: str = REJECT, calibration: Sequen
 
 
 def _names_of_runs(runs: Runs, tally: HitTally) -> tuple[str, ...]:
-    """What each run is called, by its number from 1 on; one file may hold several."""
+    """The name of each run, by its number from 1 on; one file may hold several."""
     numbers = max(tally.spans, default=1)
     if len(runs.all) > 1 or numbers == 1:
         return tuple(run.name for run in runs.all)
@@ -184,7 +184,7 @@ def _names_of_runs(runs: Runs, tally: HitTally) -> tuple[str, ...]:
 
 
 def _of_one_run(measurement: Measurement, tally: HitTally, run: int) -> Measurement:
-    """What is known of a detector in one of several runs: its real time. The live time that is noted is of them all."""
+    """The metadata of a detector in one of several runs: its real time. The live time noted is that of them all."""
     if len(tally.spans) < 2:
         return measurement
     first, last = tally.spans.get(run, (0, 0))
@@ -204,7 +204,7 @@ def fitted(
         spectra: of runs or files.
         least_significance: of a peak that is kept.
         fwhm: coefficients of FWHM² for all spectra instead: of keV, or of channels where one is not calibrated.
-        warn: called with what there is to say of a spectrum whose widths are not clear.
+        warn: called with a warning about a spectrum whose widths are not clear.
 
     Returns:
         A table of peaks with `run`, `board`, `channel`; regions are numbered throughout.
@@ -238,7 +238,7 @@ def _fitted_peaks(
 
 
 def area_doubts(peaks: pl.DataFrame, spectra: SpectrumSet) -> list[str]:
-    """Where lone strong peaks of a spectrum have other areas by fits than by sums of counts, one sentence each.
+    """Where isolated strong peaks of a spectrum have other areas by fits than by sums of counts, one sentence each.
 
     Args:
         peaks: of `fitted`, with the sums of `with_sums`.

@@ -1,4 +1,4 @@
-"""What a reader must know of runs before trusting what was made of them: the same sentences in all commands."""
+"""Warnings about runs, to be read before their results: the same sentences in all commands."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from gammapolars.core.units import PS_PER_S, format_ps
 from gammapolars.io import Run, Runs
 
 LISTED = 5
-"""This many places of damage, and notes of one file, stand among the warnings; a summary lists all damage."""
+"""This many places of damage, and notes of one file, are among the warnings; a summary lists all damage."""
 
 TROUBLE = {
     "memory_full": "the digitizer's memory was full",
@@ -34,14 +34,14 @@ LONG_GAP_PS = 60 * PS_PER_S
 """Between two files of a run hits are missing for longer than this only if a file is, or the beam was."""
 
 STANDS_STILL = 10
-"""A clock stands still where one detector has at least this many hits at one time."""
+"""A clock does not advance if one detector has at least this many hits at one time."""
 
 
 def run_warnings(runs: Runs, hits: HitTally, *, complete: bool = True) -> Iterator[str]:
-    """All that follows from what was written down about runs, and from columns that every command reads.
+    """Warnings from the recorded metadata of runs, and from columns that every command reads.
 
     Args:
-        runs: what was read.
+        runs: the runs read.
         hits: all of its hits, whatever became of them later.
         complete: whether all hits were read, once.
     """
@@ -62,7 +62,7 @@ def run_warnings(runs: Runs, hits: HitTally, *, complete: bool = True) -> Iterat
 
 
 def _of_reading(runs: Runs) -> Iterator[str]:
-    """What was repaired, and what was left out."""
+    """Repairs and omissions."""
     notes = Counter[str]()
     for note in runs.losses.notes:
         name = note.partition(": ")[0]
@@ -172,7 +172,7 @@ def _of_repeats(hits: HitTally) -> Iterator[str]:
 
 
 def _of_flags(hits: HitTally) -> Iterator[str]:
-    """What the digitizer flagged."""
+    """Flags of the digitizer."""
     flags, total = hits.with_flags(FLAGS), int(hits.by_flags()["counts"].sum())
     for name, meaning in TROUBLE.items():
         if count := flags.get(name):

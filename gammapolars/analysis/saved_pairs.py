@@ -1,4 +1,4 @@
-"""Saved pairs as they are measured on: with energies, in a window, counted by their detectors, and what to doubt."""
+"""Measurements on saved pairs: with energies, in a window, counted by their detectors, and their doubts."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ ENDS = ("board_a", "channel_a", "board_b", "channel_b")
 
 @dataclass(frozen=True, kw_only=True)
 class SavedPairsSummary(Summary):
-    """What commands that read saved pairs sum up.
+    """The summary of commands that read saved pairs.
 
     Attributes:
         pairs: that were read, of the prompt windows.
@@ -86,7 +86,7 @@ class SavedPairs:
 
     @property
     def name(self) -> str:
-        """What messages call them."""
+        """Their name in messages."""
         return self.files.name
 
     @property
@@ -118,7 +118,7 @@ class SavedPairs:
 
         Raises:
             TableError: they have none.
-            UsageError: single hits have them alone.
+            UsageError: only single hits have them.
         """
         if other := [one.word for one in quantities if not one.of_pairs]:
             raise UsageError(f"{self.name} contains pairs, but an axis of {other[0]} needs single hits: {ADVICE}")
@@ -200,7 +200,7 @@ class SavedPairs:
     def summary(
         self, tally: SavedPairTally, warnings: Sequence[str] = (), *, energies: bool = True, window: str | None = None
     ) -> dict[str, Any]:
-        """What a `SavedPairsSummary` takes.
+        """The arguments of a `SavedPairsSummary`.
 
         Args:
             tally: of the pairs that were read.

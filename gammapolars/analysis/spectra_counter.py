@@ -1,4 +1,4 @@
-"""What counts the spectra of a run in a pass."""
+"""Counter for the spectra of a run in a pass."""
 
 import polars as pl
 
@@ -10,7 +10,7 @@ from gammapolars.detectors import Detectors
 def spectra_counter(
     recording: Recording, mask: int, bin_kev: float | None, slice_ps: int | None = None, *, sums: bool = False
 ) -> AdcSpectra | EnergySpectra:
-    """What counts the spectra of a run: by adc value, or in bins of energy.
+    """Counter for the spectra of a run: by adc value, or in bins of energy.
 
     The latter where energies were recorded or are sums, and where adc values are real numbers, of any scale.
 

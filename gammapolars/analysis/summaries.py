@@ -1,4 +1,4 @@
-"""What commands sum up: records with shared parts, each written once."""
+"""Summaries of commands: records with shared parts, each written once."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from gammapolars.io.provenance import describe
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What every command sums up.
+    """The summary of every command.
 
     Attributes:
         inputs: names of the files that were read.
@@ -46,7 +46,7 @@ class Summary:
         return describe(recording.runs, self.to_json(), recording.detectors)
 
     def saved(self, *outputs: Path | str | None) -> Self:
-        """The same with the names of what was written; None: was not."""
+        """The same with the names of the files written; None: was not."""
         return replace(self, outputs=(*self.outputs, *(str(output) for output in outputs if output is not None)))
 
     def timed(self, elapsed_s: float) -> Self:
@@ -58,7 +58,7 @@ class Summary:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary(Summary):
-    """What commands that read runs sum up.
+    """The summary of commands that read runs.
 
     Attributes:
         account: where every hit went.
@@ -78,10 +78,10 @@ def of_hits(
     seen: HitTally | None = None,
     complete: bool = True,
 ) -> dict[str, Any]:
-    """What a `RunSummary` takes: the account and the times of a run's hits, its files, and warnings.
+    """The arguments of a `RunSummary`: the account and the times of a run's hits, its files, and warnings.
 
     Args:
-        recording: what was read.
+        recording: the data read.
         hits: those that were used or rejected.
         reject: the masks that disqualify a hit, by flag name.
         warnings: further ones, between those of the runs and those of the correction of gains.
@@ -154,14 +154,14 @@ class PairCounts(Part):
         return float(values.sum()) if len(values) else None
 
     def without_lost(self) -> Self:
-        """The same where nothing is known of what dead times cost."""
+        """The same where the cost of dead times is not known."""
         nothing = self.pairs_by_detectors.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in LOST.items())
         return replace(self, pairs_by_detectors=nothing)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairSummary(RunSummary):
-    """What commands that look for pairs sum up.
+    """The summary of commands that look for pairs.
 
     Attributes:
         of_pairs: how many there are.

@@ -47,7 +47,7 @@ def angular_correlation(
 ) -> AngularFit:
     """The angular correlation of two lines, from the counts of `angular_counts` and `angular_singles`.
 
-    For each angle, W = Σ N / Σ E: the net coincidences N of its detector pairs over what is expected without
+    For each angle, W = Σ N / Σ E: the net coincidences N of its detector pairs over those expected without
     correlation, E, so that solid angles and efficiencies of both lines in each detector cancel. By mixed events, E =
     Σ_t c_t [S1_i(t) S2_j(t) - N_ij(t)], from the net singles S of both lines in slices of time, with one over the
     number of decays for c_t: rates may change, and detectors may be off for a while.
@@ -63,10 +63,10 @@ def angular_correlation(
         normalise: by `mixed` events, or by `uncorrelated` pairs in random windows, of which there are fewer.
         order: 2 or 4: the highest Legendre polynomial.
         tolerance_deg: detector pairs whose angles differ by no more are one angle, degrees.
-        attenuation: Q22 and Q44 of two detectors: the products of what `attenuation` gives for each.
+        attenuation: Q22 and Q44 of two detectors: the products of the values of `attenuation` for each.
 
     Raises:
-        TableError: the tables are not those.
+        TableError: tables of another kind.
         DetectorsError: a detector that counts has no direction.
         UsageError: fewer angles than parameters, or a normalisation without data.
         CalibrationError: too few counts.
@@ -123,7 +123,7 @@ def _fit(
     net, variance = (group_sums(by_slice.pairs[name].sum(axis=0), groups) for name in ("coincidences", "variance"))
 
     def covariance(ratio: Floats) -> Floats:
-        """Of W, at expected ratios: background and chance vary as counted, the coincidences as expected."""
+        """Covariance of W at expected ratios: background and randoms vary as counted, coincidences as expected."""
         vary = np.maximum(variance - net + ratio * expectation.of_groups, LEAST_VARIANCE)
         # First index: the group whose expectation it is; second: the group whose coincidences.
         cross = ratio[:, None] * expectation.with_coincidences.T

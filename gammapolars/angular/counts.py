@@ -9,7 +9,7 @@ from gammapolars.core.schema import Table, floats
 from gammapolars.gates import Gate
 
 SLICE = ("run", "time_slice")
-"""What a table may have in addition to its detectors: counts by run and slice of time."""
+"""Columns that a table may have in addition to its detectors: counts by run and slice of time."""
 
 ENDS = ("board_1", "channel_1", "board_2", "channel_2")
 
@@ -33,17 +33,17 @@ SINGLES = Table(
     },
     {"run": pl.UInt16, "time_slice": pl.Int64},
 )
-"""One row a detector: net counts of both lines, with variances and covariance."""
+"""One row per detector: net counts of both lines, with variances and covariance."""
 
 WEIGHTS = ("w_1", "w_2", "weight", "random")
-"""What a count of pairs or hits weighs: by both gates, by its window, and whether that is a random one."""
+"""Weights of counted pairs or hits: by both gates, by the window, and whether that is a random one."""
 
 
 def angular_counts(pairs: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Iterable[str] = ()) -> pl.LazyFrame:
-    """Net coincidences of two lines for each two detectors, and for each order of them.
+    """Net coincidences of two lines for each detector pair, and for each order of it.
 
     A pair weighs `weight` × w1(E) × w2(E), where `weight` is that of its window (1 where pairs have none) and w1, w2
-    are the weights of the gates: the sum is with random coincidences and background subtracted, the sum of squares its
+    are the weights of the gates: the sum has random coincidences and background subtracted, the sum of squares is its
     variance. The two orders, gate 1 in one detector and gate 2 in the other or the reverse, stay apart, as efficiencies
     differ.
 
@@ -54,7 +54,7 @@ def angular_counts(pairs: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Itera
         by: further columns to count by, such as `run` and `time_slice`.
 
     Returns:
-        A lazy table, a row for each two detectors and order with anything in the gates: `board_1`, `channel_1`,
+        A lazy table, a row for each detector pair and order with counts in the gates: `board_1`, `channel_1`,
         `board_2`, `channel_2`; `coincidences` and their `variance`; `random`, the pairs in random windows net of
         background, their `random_variance` and `covariance_random` with the coincidences; `covariance_1` and
         `covariance_2`, of the coincidences with the counts of line 1 and line 2 in these detectors.
@@ -135,7 +135,7 @@ def check_gates(gate_1: Gate, gate_2: Gate) -> None:
 
 
 def angular_singles(hits: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Iterable[str] = ()) -> pl.LazyFrame:
-    """Net counts of two lines in each detector, from which the uncorrelated coincidences are expected.
+    """Net counts of two lines in each detector, for the expected uncorrelated coincidences.
 
     Args:
         hits: a calibrated table of hits, without those that were rejected before pairing.

@@ -1,4 +1,4 @@
-"""Directions of detectors as the source sees them, and what their size does to a correlation."""
+"""Directions of detectors as the source sees them, and the effect of their size on a correlation."""
 
 import math
 from collections.abc import Iterable

@@ -102,13 +102,13 @@ def fit_legendre(
     Args:
         angles_deg: θ, degrees.
         w: W(θ), in any scale.
-        w_unc: standard deviations, one a point; or the covariance of the points, (points, points). Those that are
-            expected of the counts serve better than those that were observed, of which low ones weigh too much.
+        w_unc: standard deviations, one per point; or the covariance of the points, (points, points). Those that are
+            expected for the counts are better than the observed ones, of which low ones weigh too much.
         order: 2 or 4.
         attenuation: Q22 and Q44.
 
     Raises:
-        UsageError: an order that is none, impossible uncertainties, or fewer angles (of which θ and 180° - θ are
+        UsageError: an impossible order or uncertainties, or fewer angles (of which θ and 180° - θ are
             the same) than parameters.
         CalibrationError: the mean of W(θ) is not positive.
     """
@@ -156,7 +156,7 @@ def fit_terms(
     """The fit, from the values of the polynomials at each point (points, orders), means over its angles if it has
     several.
 
-    The covariance of the points follows from the fitted values. Counts are weighted by what is expected of them: a
+    The covariance of the points follows from the fitted values. Counts are weighted by their expectation: a
     downward fluctuation would otherwise weigh more than an upward one, and no counts at all could not be weighted. The
     fit is repeated until it agrees with its weights; for counts without background this is the maximum of the Poisson
     likelihood.

@@ -1,4 +1,4 @@
-"""What a cascade of known spins gives: angular correlation coefficients by Racah's algebra."""
+"""Angular correlation coefficients of a cascade of known spins, by Racah's algebra."""
 
 import math
 import re

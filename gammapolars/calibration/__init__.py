@@ -1,1 +1,1 @@
-"""What is measured and written into detectors.toml: energies, timing, and the drift of gains."""
+"""Measured parameters of detectors.toml: energies, timing, and the drift of gains."""

@@ -1,4 +1,4 @@
-"""Coincidences: pairs within time windows and what of them is chance, events, triples, add-back and vetoes.
+"""Coincidences: pairs within time windows and their random part, events, triples, add-back and vetoes.
 
 Each takes a LazyFrame and gives a LazyFrame.
 """

@@ -1,4 +1,4 @@
-"""Add-back: what one gamma ray leaves in several crystals of a group is summed to one hit."""
+"""Add-back: the energies that one gamma ray leaves in several crystals of a group are summed to one hit."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -32,7 +32,7 @@ def add_back(
     reorder_ps: int = REORDER_PS,
     slice_hits: int = SLICE_HITS,
 ) -> pl.LazyFrame:
-    """Hits after add-back: hits of one gamma ray in several crystals of a group are summed to one.
+    """Hits after add-back: hits of one gamma ray in several crystals of a group are summed.
 
     Detectors of one `group` and one `kind` are added back as if they were one crystal: all of their hits up to `window`
     after the first of them (closed) become one, two hits of the same crystal as well. The sum has the energy of all,
@@ -103,7 +103,7 @@ class AddBack:
         self._set = by_detector(detectors, number, pl.Int32)
 
     def require(self, hits: pl.LazyFrame) -> pl.Schema:
-        """The schema of a table of hits, checked for what adding needs."""
+        """The schema of a table of hits, checked for the columns needed."""
         found = hits.collect_schema()
         return schema.require(
             hits, schema.HITS, columns=(*NEEDED, *(["energy_kev"] if "energy_kev" in found else ["adc"]))
@@ -117,7 +117,7 @@ class AddBack:
     def added(self, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """The hits with their sums, of hits in time order; frames hold hits of one run each, runs follow one another.
 
-        What lies behind the first hit of a sum that is not complete waits, so that time order holds.
+        Hits after the first one of an incomplete sum wait, so that time order holds.
         """
         waiting: pl.DataFrame | None = None
         run = None

@@ -5,13 +5,13 @@ what each would count if it were never dead. After each of its hits a detector i
 then does not prolong that (non-extendable), it counts m = R / (1 + R τ); where it does (extendable), m = R exp(-R τ).
 
 The density of pairs of a hit of a with one of b a time x > 0 later is m_a m_b beyond the dead times. Within that of b,
-a hit of a that is part of a true coincidence has no b behind it: to the lowest order in R τ the density is
+a hit of a that is part of a true coincidence has no b after it: to the lowest order in R τ the density is
 m_a m_b (1 - f_a), with f_a the share of a's hits that are in a true coincidence with b. To all orders:
 
 - Extendable: neither detector may have had an event within τ before its hit, so that for x < τ_b
   ρ(x) = g / (m_a m_b) = (s_a / R_a) exp(c min(τ_a, τ_b - x)), and 1 beyond.
-- Non-extendable: a detector alone is a renewal process. Of the two together, the time that one is still dead when the
-  other becomes alive is a Markov chain, which is solved on a grid of time. A lone hit of a that meets b alive lets b
+- Non-extendable: a single detector is a renewal process. For the two together, the time that one is still dead when the
+  other becomes alive is a Markov chain, which is solved on a grid of time. A single hit of a that meets b alive lets b
   fire from then on; one that meets b dead, when b has come back; one of a true coincidence, when b's dead time is over.
 
 So follows which part of the true coincidences is counted: those that find both detectors alive. It is more than the
@@ -31,7 +31,7 @@ from gammapolars.core.types import Floats
 from gammapolars.core.units import PS_PER_S
 
 LEAST_STEPS, MOST_STEPS = 64, 96
-"""Of the longer dead time on the grid: so many that the shorter one is nearly a whole number of them too."""
+"""Steps of the longer dead time on the grid: so many that the shorter one is nearly a whole number of them too."""
 
 REACH = 4
 """Beyond so many times the longer dead time, two hits know nothing of each other."""
@@ -86,7 +86,7 @@ def random_density(
     extendable: bool = False,
     centre_ps: float = 0.0,
 ) -> RandomDensity | None:
-    """The density of random coincidences of two detectors, from what they count.
+    """The density of random coincidences of two detectors, from their measured rates.
 
     Args:
         rates_cps: m_a and m_b, hits counted (1/s).
@@ -117,7 +117,7 @@ def random_density(
 
 
 def live_fraction(rate_cps: float, dead_ps: float, *, extendable: bool = False) -> float:
-    """The part of the time in which one detector is alive, from what it counts: 1 - m τ, or exp(-R τ)."""
+    """The part of the time in which one detector is alive, from its measured rate: 1 - m τ, or exp(-R τ)."""
     dead_s = dead_ps / PS_PER_S
     return math.exp(-_undead(rate_cps, dead_s) * dead_s) if extendable else 1 - rate_cps * dead_s
 

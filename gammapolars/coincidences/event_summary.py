@@ -1,4 +1,4 @@
-"""One row per event: when it was, which detectors fired, and what they saw together."""
+"""One row per event: its time, the detectors that fired, and their summed energy."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -17,7 +17,7 @@ SUM_TYPES: dict[pl.DataType, pl.DataType] = {
     pl.Int64(): pl.Int64(),
     pl.Float64(): pl.Float64(),
 }
-"""What sums are kept as, by the type of what is summed up."""
+"""Types in which sums are kept, by the type of the summands."""
 
 
 def event_summary(events: pl.LazyFrame, *, slice_hits: int = SLICE_HITS) -> pl.LazyFrame:

@@ -16,7 +16,7 @@ from gammapolars.streaming.slices import SLICE_HITS, in_parallel, lazy_frame, sl
 from gammapolars.streaming.time_order import REORDER_PS
 
 WindowRef = Literal["first", "last"]
-"""What a window is measured from: the first hit of an event (rigid), or the hit before (extending)."""
+"""Start of the window: the first hit of an event (rigid), or the hit before (extending)."""
 
 
 def parse_span(window: str | int, what: str = "an event") -> int:
@@ -28,7 +28,7 @@ def parse_span(window: str | int, what: str = "an event") -> int:
 
 
 def parse_window_ref(text: str) -> WindowRef:
-    """Check what a window is measured from; a UsageError, where it is neither `first` nor `last`."""
+    """Check the start of a window; a UsageError, where it is neither `first` nor `last`."""
     for known in get_args(WindowRef):
         if text == known:
             return known  # type: ignore[no-any-return]
@@ -69,10 +69,10 @@ def fired(event: npt.NDArray[np.uint64], board: npt.NDArray[Any], channel: npt.N
 
 
 def _cut_long(times: Integers, window_ps: int, starts: Mask) -> None:
-    """Cut what hangs together by gaps within the window into events that reach no further than the window.
+    """Cut stretches connected by gaps within the window into events that reach no further than the window.
 
-    Only stretches longer than the window are looked at, and these are few at usual rates. They are put one behind the
-    other on one axis of time, far enough apart. There, the hit with which the event behind would begin, if one began at
+    Only stretches longer than the window are looked at, and these are few at usual rates. They are put one after the
+    other on one axis of time, far enough apart. There, the hit with which the next event would begin, if one began at
     a hit, is `following`; those that do begin one are reached from the stretches' first hits in steps of 1, 2, 4, …
     events, so that a run without any gap takes some twenty passes over it, and not one an event.
     """
@@ -167,7 +167,7 @@ def events(
 
 
 class Counts(NamedTuple):
-    """What became of a stretch's hits.
+    """Outcome for the hits of a stretch.
 
     Attributes:
         events: how many events of each multiplicity, from 0, were built; those that were left out too.
@@ -187,7 +187,7 @@ class _Block(NamedTuple):
 
 
 class EventRule:
-    """What makes an event: the window, what it is measured from, the flags that disqualify, and how many detectors.
+    """Definition of an event: the window, its start, the flags that disqualify, and how many detectors.
 
     Attributes:
         window_ps: how long after the first hit, or after the one before, a hit may come.
@@ -213,7 +213,7 @@ class EventRule:
         self.min_multiplicity = min_multiplicity
 
     def require(self, hits: pl.LazyFrame) -> pl.Schema:
-        """The schema of a table of hits, checked for what building needs."""
+        """The schema of a table of hits, checked for the columns needed."""
         needed = ["board", "channel", "timestamp_ps", *(["flags"] if self._mask else [])]
         return schema.require(hits, schema.HITS, columns=tuple(needed))
 

@@ -51,7 +51,7 @@ def dead_time(counts: Floats) -> DeadTime:
         counts: (n,) times in the bins of `SCALE`.
 
     Returns:
-        The dead time, and how probable it is: by the likelihood of none beside the mean likelihood of all that it may
+        The dead time, and its probability: the likelihood of none relative to the mean likelihood of all that it may
         be. With few hits it is the shortest time between two of them, which random hits have as well: then it is not
         probable, since any other time might have been the shortest.
     """
@@ -98,12 +98,12 @@ GRID = 32
 
 
 def extendable_log_odds(counts: Floats, rate_cps: float) -> float:
-    """Whether the dead time is prolonged by what comes within it: ln of the likelihood ratio, extendable to not.
+    """Whether the dead time is prolonged by hits within it: ln of the likelihood ratio, extendable to not.
 
     Where it is not, times between hits are exponential beyond the dead time τ, with R = m / (1 - m τ). Where it is,
     any time beyond τ after a hit is as good as another for a hit, with the density m, so that the times f between
-    successive ones follow from f(x) = m (1 - ∫ f) with the integral from τ to x - τ (renewal theory). Of a time x the
-    part 1 - x/L is seen, in blocks of the length L of the whole scale.
+    successive ones follow from f(x) = m (1 - ∫ f) with the integral from τ to x - τ (renewal theory). For a time x the
+    fraction 1 - x/L is seen, in blocks of the length L of the whole scale.
 
     Args:
         counts: (n,) times between hits in the bins of `SCALE`.

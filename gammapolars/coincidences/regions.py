@@ -17,7 +17,7 @@ FINE = 1000
 """A clock with this many steps in the narrowest window is taken for one without steps."""
 
 UNKNOWN = (-1, 0), (-1, 1)
-"""Two detectors of whose clocks nothing is known."""
+"""Two detectors with unknown clocks."""
 
 SIDES = ["board_a", "channel_a", "board_b", "channel_b"]
 
@@ -52,7 +52,7 @@ class Regions:
         return max(window.reach for window in (*self.prompt, *self.random))
 
     def scale(self, a: Key, b: Key) -> float:
-        """What a pair of two detectors in a random window stands for in the prompt one: s = w_prompt / w_random."""
+        """Prompt pairs for which one pair of two detectors in a random window counts: s = w_prompt / w_random."""
         width = self.width(self.random, a, b)
         if not width:
             step = format_ps(math.gcd(self.clock[a].step_ps, self.clock[b].step_ps))
@@ -63,7 +63,7 @@ class Regions:
         """How much of the time differences some windows hold, ps.
 
         Times of a clock differ by whole steps: a closed window holds the steps from its one end to the other, both
-        included, each of which stands for the differences that are rounded to it. So a window of ±20 ns on a clock of
+        included, each of which represents the differences that are rounded to it. So a window of ±20 ns on a clock of
         10 ns is 50 ns wide.
         """
         narrowest = min(plain_width_ps(part) for part in (self.prompt, self.random))
@@ -189,7 +189,7 @@ def chance_pairs(hits_a: int, hits_b: int, width_ps: float, real_time_s: float) 
 
 
 def nearest_chance_pairs(starts: float, pairs: float, covered: float) -> float:
-    """How many starts without a true coincidence found a random stop, where each takes the nearest stop in a window.
+    """Number of starts without a true coincidence that found a random stop, where each takes the nearest in a window.
 
     A start without a true coincidence finds some stop with probability P: N_0 P of N_0 such starts
     do, and N_0 (1 - P) find none. The latter number is starts minus pairs, because a start with a true coincidence

@@ -1,4 +1,4 @@
-"""What makes two hits a coincidence, and the pairs of one slice of hits."""
+"""Conditions for two hits to be a coincidence, and the pairs of one slice of hits."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -57,7 +57,7 @@ AnyWindow = str | int | tuple[int, int]
 
 @dataclass(frozen=True, eq=False)
 class Condition:
-    """What must be true of a hit; conditions are equal where their expressions are."""
+    """Conditions on a hit; they are equal where their expressions are."""
 
     expression: pl.Expr
 
@@ -70,7 +70,7 @@ class Condition:
 
 @dataclass(frozen=True, init=False)
 class PairRule:
-    """What makes two hits a coincidence: the window, the flags that disqualify, and the detectors asked for.
+    """Conditions for two hits to be a coincidence: the window, the flags that disqualify, and the detectors asked for.
 
     Attributes:
         window: the closed (prompt) window for `dt_ps`.
@@ -79,7 +79,7 @@ class PairRule:
         stop: the detector of b.
         random: further windows, away from the first, whose pairs show how many are random.
         clock: steps of the detectors' clocks, where they are known.
-        nearest: whether each start pairs with the nearest stop in the window alone, instead of with all.
+        nearest: whether each start pairs only with the nearest stop in the window, instead of with all.
         gates: conditions of starts and of stops, where each start pairs with the nearest stop; None: all may.
     """
 
@@ -104,7 +104,7 @@ class PairRule:
         nearest: bool = False,
         gates: tuple[Condition | None, Condition | None] = (None, None),
     ) -> None:
-        """Windows and flags may be given as texts, and detectors as they stand in detectors.toml.
+        """Windows and flags may be given as text, and detectors as they are written in detectors.toml.
 
         Raises:
             UsageError: an invalid window, flag or detector, or parts that do not go together.
@@ -140,7 +140,7 @@ class PairRule:
             raise UsageError("the nearest stop needs a start: give both detectors with --start and --stop")
         if self.nearest and self.random:
             raise UsageError("the nearest stop cannot be counted in random windows: use all pairs, without --nearest")
-        assert self.regions or not self.random  # which raises where windows cannot be
+        assert self.regions or not self.random  # which raises if windows are impossible
 
     def with_random(self, random: str | Sequence[AnyWindow], clock: Mapping[Key, Clock] | None = None) -> "PairRule":
         """The same rule with random windows."""
@@ -190,7 +190,7 @@ class PairRule:
         return (self.start, self.stop) if self.start and self.stop else None
 
     def require(self, hits: pl.LazyFrame) -> pl.Schema:
-        """The schema of a table of hits, checked for what pairing needs."""
+        """The schema of a table of hits, checked for the columns needed."""
         needed = ["board", "channel", "timestamp_ps", *(["flags"] if self.mask else [])]
         return schema.require(hits, schema.HITS, columns=tuple(needed))
 
@@ -280,7 +280,7 @@ class PairRule:
         return near.collect()
 
     def _pairs_of(self, near: pl.DataFrame, first: int, partners: npt.NDArray[Any]) -> pl.DataFrame:
-        """The pairs of the hits from row `first` on with as many hits behind each as `partners` says."""
+        """The pairs of the hits from row `first` on, each with as many later hits as `partners` says."""
         earlier = np.arange(first, first + len(partners), dtype=np.uint32)
         starts = np.cumsum(partners) - partners
         i = np.repeat(earlier, partners)

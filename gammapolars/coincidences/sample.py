@@ -50,8 +50,8 @@ DIFFERENT = 3.5
 LIKELY = 0.99
 
 MOST_RISE = 4.0
-"""Chance beyond the dead time over that within: 1 / (1 - f), with the share f of hits in true coincidences. Bunches
-rise by more."""
+"""Rate of random pairs beyond the dead time over that within: 1 / (1 - f), with the share f of hits in true
+coincidences. Bunches rise by more."""
 
 Counts = npt.NDArray[np.float64]
 
@@ -98,7 +98,7 @@ def random_windows(hits: pl.DataFrame, rule: PairRule, *, reorder_ps: int = REOR
     far out as they stay so, but not beyond the dead time of a detector if there is room within. Further out they may
     rise: while a detector is dead after a true coincidence, it makes no random pair, so that close to the prompt peak
     there are fewer, there as below the peak. They may not fall: delayed
-    coincidences would be counted as chance. Pairs are counted out to twenty times the prompt window, and where nothing
+    coincidences would be counted as random. Pairs are counted out to twenty times the prompt window, and where nothing
     is flat, four times as far, and so on.
 
     Raises:
@@ -169,7 +169,7 @@ def flat_stretch(counts: Counts, first: int, least: int, limit: int | None = Non
         limit: the bin before which it must end; None: the last may be its own.
 
     Returns:
-        Its first bin, and the one behind its last; None if there is none.
+        Its first bin, and the one after its last; None if there is none.
     """
     limit = len(counts) if limit is None else min(limit, len(counts))
     for begin in range(first, limit - least + 1, STEP):

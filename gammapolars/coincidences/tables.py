@@ -28,7 +28,7 @@ def pairs(
 
     Without `start` and `stop`, a is the earlier hit (of two at the same time that of the lower board, channel), so
     `dt_ps >= 0`. With them, a is the start detector's hit, b the stop detector's, and `dt_ps` is signed. The window is
-    closed: `low <= dt_ps <= high`. Rejected hits neither pair nor hide a pair behind them. The result is the same
+    closed: `low <= dt_ps <= high`. Rejected hits neither pair nor hide a later pair. The result is the same
     whatever the size of slices.
 
     With random windows, their pairs come out as well, in `region` `random` instead of `prompt`, and with the `weight`
@@ -85,7 +85,7 @@ def nearest(
 ) -> pl.LazyFrame:
     """For each hit of a start detector the stop detector's hit that is nearest in time, if one lies in the window.
 
-    Of the stop hits with `low <= dt_ps <= high` the one of smallest |dt| is taken (of two as near, the later one), by
+    The stop hit with `low <= dt_ps <= high` and the smallest |dt| is taken (the later one if two are as near), by
     `join_asof` within slices. A stop hit can serve several starts.
 
     Args:

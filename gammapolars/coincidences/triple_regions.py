@@ -21,10 +21,10 @@ from gammapolars.core.units import Window, format_ps
 Windows = tuple[Window, ...]
 
 NONE, PROMPT, ONE_RANDOM, RANDOM = range(4)
-"""What three hits are: no triple, or one of a region, in the order of `schema.TRIPLE_REGION`."""
+"""Kinds of three hits: no triple, or one of a region, in the order of `schema.TRIPLE_REGION`."""
 
 NO_STEPS = Clock(1, 0)
-"""The clock of a detector of whose steps nothing is known: picoseconds."""
+"""The clock of a detector whose steps are not known: picoseconds."""
 
 
 class Times(NamedTuple):
@@ -40,29 +40,29 @@ class Times(NamedTuple):
 class TripleRegions:
     """Prompt and random windows of triples.
 
-    Where some of three hits come from one decay and others by chance, the density of triples in time is, exactly,
+    Where some of three hits come from one decay and the others are random, the density of triples in time is, exactly,
 
         r₁ r₂ r₃ + r₁ c(t₂, t₃) + r₂ c(t₁, t₃) + r₃ c(t₁, t₂) + c(t₁, t₂, t₃)
 
     with the rates r, and what true coincidences add to them, c, which is 0 where any two of its hits are further apart
     than true ones are (the cumulants of a stationary point process; Daley, Vere-Jones, Theory of Point Processes I,
-    chapter 5). Of the prompt triples, all within the window of each other, only the last term is wanted. The others are
+    chapter 5). For prompt triples, all within the window of each other, only the last term is wanted. The others are
     measured where nothing else is:
 
     - pairs within the window with a third hit in a random window of both (`one_random`): each weighs -w_p/w_r, where
       w_p is how long the third hit could have been in the prompt window of both, and w_r in the random windows of both,
-      at the distance that the two have. Their sum stands for one term r c, and for r₁ r₂ r₃, which is there as well.
+      at the distance that the two have. Their sum measures one term r c, and r₁ r₂ r₃, which is there as well.
     - three hits each in a random window of both others (`random`): as the three sums above have subtracted r₁ r₂ r₃
       three times where it is there once, it has to be added twice: each weighs +2 A_p/A_r, with the areas that two
       time differences have in the prompt and in the random windows.
 
     The sum of weights is then the true triples, whatever energies they are sorted by, and the sum of squared weights
-    its variance. That triples share hits adds little to it: the weights of all triples that a hit by chance can make
-    with two others add up to 0, but for the ends of random windows. Only two true pairs that overlap by chance make two
+    its variance. That triples share hits adds little to it: the weights of all triples that a random hit can make
+    with two others add up to 0, but for the ends of random windows. Only two true pairs that overlap at random make two
     triples at once. In simulated runs (`python -m tests.validation --only triples`), pulls have the width 1.03 without
     true pairs, and 1.02 to 1.07 where 8 % of the hits are of one.
 
-    Times of a clock are counted in its steps, as of pairs: so w and A are numbers of times that a hit could have had.
+    Times of a clock are counted in its steps, as for pairs: so w and A are numbers of times that a hit could have had.
 
     Attributes:
         reach_ps: the window: prompt are hits within it of each other.
@@ -70,7 +70,7 @@ class TripleRegions:
         clock: of the detectors whose steps are known.
 
     Raises:
-        UsageError: the random windows hold no three hits all random to each other, or none beside two prompt ones.
+        UsageError: the random windows hold no three hits all random to each other, or none random to two prompt ones.
     """
 
     reach_ps: int
@@ -100,7 +100,7 @@ class TripleRegions:
         return (apart <= self.reach_ps) | self._is_random(apart)
 
     def weigh(self, times: Times) -> tuple[npt.NDArray[np.int8], Floats]:
-        """What each three hits are (`NONE` to `RANDOM`), and what they weigh."""
+        """The kind of each three hits (`NONE` to `RANDOM`), and their weights."""
         differences = times.b - times.a, times.c - times.b, times.c - times.a
         prompt = np.stack([apart <= self.reach_ps for apart in differences])
         random = np.stack([self._is_random(apart) for apart in differences])
@@ -129,7 +129,7 @@ class TripleRegions:
         return self.clock.get((detector >> 16, detector & 0xFFFF), NO_STEPS)
 
     def _one_random(self, early: Integers, late: Integers, third: Integers) -> Floats:
-        """w_p / w_r for the third hit beside two: how many times it could have had in either."""
+        """w_p / w_r for the third hit of two: the number of times that it could have had in either."""
         detectors, of = np.unique(third, return_inverse=True)
         clocks = [self._clock(int(detector)) for detector in detectors]
         step, phase = (
@@ -143,7 +143,7 @@ class TripleRegions:
         """A_p / A_r for three hits each: of times and detectors, in rows of three."""
         detectors, places = np.unique(detector, return_inverse=True)
         clocks = [self._clock(int(number)) for number in detectors]
-        # Of three detectors that with the coarsest clock first: what the others' clocks hold depends on its time least.
+        # The detector with the coarsest clock comes first: the times that the others' clocks hold depend on it least.
         rank = np.argsort(np.argsort([-clock.step_ps for clock in clocks], kind="stable"))
         ranked = [clocks[place] for place in np.argsort(rank)]
         order = np.argsort(rank[places.reshape(-1, 3)], axis=1)
@@ -167,7 +167,7 @@ def random_rule(
     """The windows of each two hits of a triple, if there are random ones; invalid ones are reported at once.
 
     Raises:
-        UsageError: they cannot be, or are asked for of a table of events.
+        UsageError: they are impossible, or are asked for of a table of events.
     """
     if not random:
         return None

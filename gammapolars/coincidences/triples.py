@@ -37,27 +37,27 @@ def triples(
 ) -> pl.LazyFrame:
     """All triples of hits of three different detectors, each once, in time order.
 
-    Of hits, three make a triple that lie within `window` of the first of them (closed), wherever events would begin: as
-    with `pairs`, none is lost at the border of two events. Of a table of events, with a column `event`, three make one
-    that lie in one event; a window, if one is given, must hold them too.
+    Three hits make a triple if they lie within `window` of the first of them (closed), wherever events would begin: as
+    with `pairs`, none is lost at the border of two events. In a table of events, with a column `event`, three make one
+    if they lie in one event; a window, if one is given, must hold them too.
 
     a is the earliest hit, c the latest; of hits at the same time that of the lower (board, channel) comes first, so
     that `0 <= dt_ab_ps <= dt_ac_ps`. Only hits of one `run` make a triple, and rejected hits take no part.
 
     With random windows, random triples come out as well, and sums of `weight` over any triples, such as those in a
     bin, are net counts, and sums of its squares their variances: in `region` `prompt` all three
-    hits are within the window of each other, and weigh 1; `one_random` are two of which that is true, with a third in a
+    hits are within the window of each other, and weigh 1; `one_random` are two such hits, with a third in a
     random window of both, and weigh less than 0; `random` are three each in a random window of both others, and weigh
     more than 0. `TripleRegions` derives the weights. Net counts of three random hits, of a true pair with a
-    random third hit, and of two pairs that share a hit by chance are 0.
+    random third hit, and of two pairs that share a hit at random are 0.
 
     Args:
         hits: a table of hits, nearly in time order, or one of events; every further column comes out three times.
         window: `250ns`, or picoseconds. None: 250 ns of hits, and no limit within an event.
         random: windows of |dt| away from the first, which hold no true coincidences: `1us:3us`, or several; `auto`
             finds them in the time differences of the first hits. They must hold three hits that are all random to each
-            other: one reaches to more than twice its low end. As for pairs, they measure chance best within the time
-            in which a hit makes its detector dead, or hits pile up on it. Not of events, which end before them.
+            other: one reaches to more than twice its low end. As for pairs, they measure randoms best within the time
+            in which a hit makes its detector dead, or hits pile up on it. Not for events, which end before them.
         reject: flags that disqualify a hit, as on the command line: names, a mask, or `none`.
         reorder_ps: how far back in time a hit may lie and still be put in its place; a table of events is in order.
         slice_hits: hits per slice; memory is proportional to it.
@@ -67,7 +67,7 @@ def triples(
 
     Raises:
         TableError: the frame is not a table of hits.
-        UsageError: a window or flag that cannot be; when collected, if `auto` finds no random window that will do.
+        UsageError: an impossible window or flag; when collected, if `auto` finds no suitable random window.
         TimeOrderError: when collected, if hits lie too far back in time to be repaired.
     """
     masks = parse_reject(reject)
@@ -124,14 +124,14 @@ def triples_of_events(
 
 
 def _ends(near: pl.DataFrame, reach_ps: int | None) -> Rows:
-    """The row behind the last hit of each hit's event that lies within reach; hits are in order of event and time."""
+    """The row after the last hit of each hit's event that lies within reach; hits are in order of event and time."""
     events = near["event"].to_numpy()
     begins = np.searchsorted(events, events, side="left")
     if reach_ps is None:
         return np.asarray(np.searchsorted(events, events, side="right"), np.int64)
     times = near["timestamp_ps"].to_numpy()
     since = times - times[begins]
-    # One event behind the other on one axis of time, further apart than anything reaches.
+    # One event after the other on one axis of time, further apart than anything reaches.
     reach_ps = min(reach_ps, int(since.max()))
     axis = since + (events - events[0]).astype(np.int64) * (int(since.max()) + reach_ps + 1)
     return np.asarray(np.searchsorted(axis, axis + reach_ps, side="right"), np.int64)
@@ -157,7 +157,7 @@ def _ordered(hits: pl.DataFrame, *keys: str) -> pl.DataFrame:
 
 
 class _Hits(NamedTuple):
-    """Hits in order, the number of each one's detector, and the row behind the last that may combine with each."""
+    """Hits in order, the number of each one's detector, and the row after the last that may combine with each."""
 
     table: pl.DataFrame
     times: Rows
@@ -184,7 +184,7 @@ def _triples(
 
 
 def _table(hits: _Hits, a: Rows, b: Rows, regions: TripleRegions | None) -> pl.DataFrame:
-    """Each a and b with every c behind b that a reaches; with random windows, those that lie in one."""
+    """Each a and b with every later c that a reaches; with random windows, those that lie in one."""
     pair, c = _partners(a, b, hits.end, np.arange(len(a)))
     a, b = a[pair], b[pair]
     other = (hits.detector[c] != hits.detector[a]) & (hits.detector[c] != hits.detector[b])
@@ -220,7 +220,7 @@ def _weighed(hits: _Hits, rows: dict[str, Rows], regions: TripleRegions) -> tupl
 
 
 def _partners(a: Rows, after: Rows, end: Rows, label: Rows | None = None) -> tuple[Rows, Rows]:
-    """Each a, or its label, with every row behind another up to where a reaches."""
+    """Each a, or its label, with every later row that a reaches."""
     counts = end[a] - after - 1
     begins = np.cumsum(counts) - counts
     of = np.repeat(np.arange(len(a)), counts)

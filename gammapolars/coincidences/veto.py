@@ -37,12 +37,12 @@ def veto(
     reorder_ps: int = REORDER_PS,
     slice_hits: int = SLICE_HITS,
 ) -> pl.LazyFrame:
-    """Hits without those that came together with one in a detector of some kind: anti-coincidence.
+    """Hits without those in coincidence with a detector of some kind: anti-coincidence.
 
     A hit of another detector is dropped if a hit of a veto detector lies in the window around it, `low <= dt <= high`
-    with dt = t_veto - t_hit. A veto detector that has a `group` vetoes the detectors of its group alone, as the shield
+    with dt = t_veto - t_hit. A veto detector that has a `group` vetoes only the detectors of its group, as the shield
     around one crystal does; one without a group vetoes all. Saturated and piled-up hits veto as others do, since
-    something was there; fake events do not. The result is the same whatever the size of slices.
+    there was a signal; fake events do not. The result is the same whatever the size of slices.
 
     Args:
         hits: a table of hits, nearly in time order.
@@ -56,11 +56,11 @@ def veto(
         slice_hits: hits per slice; memory is proportional to it.
 
     Returns:
-        The hits that are left, in time order, lazily, with the columns that they had.
+        The remaining hits, in time order, lazily, with the columns that they had.
 
     Raises:
         TableError: the frame is not a table of hits.
-        UsageError: a window that cannot be, no detector of this kind, or an energy of one that is not calibrated.
+        UsageError: an impossible window, no detector of this kind, or an energy of one that is not calibrated.
         TimeOrderError: when collected, if hits lie too far back in time to be repaired.
     """
     one = Veto(kind, parse_window(window), min_adc=min_adc, min_energy_kev=min_energy_kev, keep=keep)
@@ -124,7 +124,7 @@ class Veto:
 
 
 class _Left(NamedTuple):
-    """What is left of a slice's own hits, and those that are gone: because of a veto, and the veto detectors' own."""
+    """The hits of a slice that are kept, and those removed: by a veto, and the veto detectors' own."""
 
     hits: pl.DataFrame
     vetoed: dict[Key, int]
@@ -132,7 +132,7 @@ class _Left(NamedTuple):
 
 
 class Vetoes:
-    """Several vetoes, all judged on the same hits, so that their order does not matter; and what they dropped.
+    """Several vetoes, all judged on the same hits, so that their order does not matter; and the hits they dropped.
 
     Attributes:
         reach_ps: the largest |dt| of interest.
@@ -172,7 +172,7 @@ class Vetoes:
         return found
 
     def require(self, hits: pl.LazyFrame) -> pl.Schema:
-        """The schema of a table of hits, checked for what vetoing needs."""
+        """The schema of a table of hits, checked for the columns needed."""
         return schema.require(hits, schema.HITS, columns=tuple(self.needed(hits.collect_schema())))
 
     def left_of(self, parts: Iterable[Slice]) -> Iterator[pl.DataFrame]:

@@ -1,4 +1,4 @@
-"""The command line: a folder for each command, with what it is asked, what it does and what it says."""
+"""The command line: a folder for each command, with its options, its work and its text."""
 
 from typing import NoReturn
 

@@ -30,7 +30,7 @@ def is_energy(unit: str, what: str) -> bool:
 
 
 def refuse(options: Any, names: Mapping[str, str], why: str) -> None:
-    """Raise where options are given that do not go with what is read; the error names all of them.
+    """Raise where options are given that do not go with the input; the error names all of them.
 
     Args:
         options: of the command.

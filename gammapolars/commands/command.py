@@ -1,4 +1,4 @@
-"""A command, once: a record's fields are its options, `run.py` does what they ask, and what comes out is printed."""
+"""A command, once: a record's fields are its options, `run.py` does the work, and its result is printed."""
 
 import inspect
 import json
@@ -40,7 +40,7 @@ CONTEXT = "context"
 AS_JSON = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.", rich_help_panel=OUTPUT)]
 
 METAVARS: dict[Any, str] = {Path: "FILE", int: "N", float: "NUMBER", str: "TEXT"}
-"""What the help calls an option's value, where the option does not name it."""
+"""Names of an option's value in the help, where the option does not name it."""
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -50,13 +50,13 @@ def command(
     """Make a command of a class in `parse.py`, and a frozen dataclass of the class.
 
     A field is an option of its name, and the text in its `Annotated` is the option's help; `output` is -o, too. The
-    class' own fields come first, then those of the classes that it inherits from, then --json. In the help they stand
+    class' own fields come first, then those of the classes that it inherits from, then --json. In the help they are
     under the `HEADING` of the class that has them, or under the one that their `Annotated` names. The class' docstring
     is the help of the command, with one command line as an example in each line below "Examples:". `typer.Context` in
-    an `Annotated` stands for the words that typer does not know. `Reads` and `Writes` in it say that the field names
-    what the command reads, which is never replaced, or writes: a field that holds a path has one of them.
+    an `Annotated` takes the words that typer does not know. `Reads` and `Writes` in it say that the field names
+    input of the command, which is never replaced, or output: a field that holds a path has one of them.
 
-    In `run.py` beside it, the function `check`, if there is one, judges the options before any run is opened, and the
+    In `run.py` of its folder, the function `check`, if there is one, judges the options before any run is opened; the
     function that has the folder's name gets the record, and where that is a `Recording`, the
     runs that it names; where saved pairs are named instead, the function `of_pairs`, if there is one, gets these. What
     it returns is printed as JSON, or as the lines that `text` in `text.py`, or in `run.py`, gives.
@@ -109,7 +109,7 @@ def _parameters(record: Any) -> Iterator[inspect.Parameter]:
 
 
 def _is_on_line(context: typer.Context, name: str) -> bool:
-    """Whether an option stands on the command line."""
+    """Whether an option is on the command line."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
 
@@ -121,7 +121,7 @@ def _option(name: str, hint: Any, default: Any, heading: str | None = None) -> i
         note = next(one for one in notes if not isinstance(one, Reads | Writes))
         note = typer.Option(help=note) if isinstance(note, str) else copy(note)
         if isinstance(note, OptionInfo):
-            if note.default is ...:  # in `Annotated` a flag stands there, if there is one
+            if note.default is ...:  # in `Annotated` a flag is there, if there is one
                 note.param_decls = (f"--{name.replace('_', '-')}", *(("-o",) if name == "output" else ()))
             writes = any(isinstance(one, Writes) for one in notes)
             note.rich_help_panel = note.rich_help_panel or heading or (OUTPUT if writes else None)
@@ -131,13 +131,13 @@ def _option(name: str, hint: Any, default: Any, heading: str | None = None) -> i
 
 
 def _metavar(kind: Any) -> str | None:
-    """What the help calls a value of a type, in a list and where it may be missing, too."""
+    """The name in the help for a value of a type, in a list and where it may be missing, too."""
     parts = [one for outer in (kind, *get_args(kind)) for one in (outer, *get_args(outer))]
     return next((METAVARS[one] for one in parts if one in METAVARS), None)
 
 
 def _asked_of(run: ModuleType, word: str, options: Any, stack: ExitStack) -> "Summary":
-    """Let a command's module do what is asked of it, with what it reads."""
+    """Let a command's module do its work, with its input."""
     done: Summary
     if not isinstance(options, Recording):
         done = getattr(run, word)(options)
@@ -149,7 +149,7 @@ def _asked_of(run: ModuleType, word: str, options: Any, stack: ExitStack) -> "Su
 
 
 def _perform(folder: str, options: Any, *, as_json: bool) -> None:
-    """Open the runs that are named, do what is asked, and print what came out."""
+    """Open the runs that are named, do the work, and print the result."""
     check_limit()
     run, started = import_module(f"{folder}.run"), time.perf_counter()
     raise_on_interrupt()

@@ -36,7 +36,7 @@ def prepare() -> None:
 
 
 def detectors(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Names of detectors, from --detectors or the detectors.toml of the present folder; the last behind commas."""
+    """Names of detectors, from --detectors or the detectors.toml of the present folder; the last after commas."""
     from gammapolars.core.errors import GammapolarsError
     from gammapolars.detectors import load_detectors
 
@@ -48,14 +48,14 @@ def detectors(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def flags(incomplete: str) -> list[str]:
-    """Names of flags, the last behind commas."""
+    """Names of flags, the last after commas."""
     from gammapolars.core.flags import FLAGS
 
     return _last_of_list(incomplete, ("none", *FLAGS) if "," not in incomplete else FLAGS)
 
 
 def nuclides(incomplete: str) -> list[str]:
-    """Nuclides of the table of gamma lines, and the heads of chains, the last behind commas."""
+    """Nuclides of the table of gamma lines, and the heads of chains, the last after commas."""
     from gammapolars.gamma_lines import heads, nuclides
 
     return _last_of_list(incomplete, sorted({*nuclides(), *heads()}))
@@ -84,6 +84,6 @@ def commands(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _last_of_list(incomplete: str, words: Iterable[str]) -> list[str]:
-    """Completions of the last word behind commas, together with the words before it."""
+    """Completions of the last word after commas, together with the words before it."""
     before, comma, last = incomplete.rpartition(",")
     return [f"{before}{comma}{word}" for word in words if word.startswith(last)]

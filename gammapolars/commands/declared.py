@@ -1,4 +1,4 @@
-"""What a command reads and writes, as its options declare it: no output ever replaces what the command reads."""
+"""Inputs and outputs of a command, as its options declare them: no output ever replaces an input."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,11 +14,11 @@ Marker = TypeVar("Marker", "Reads", "Writes")
 
 @dataclass(frozen=True)
 class Reads:
-    """In the `Annotated` of a field: it names what the command reads.
+    """In the `Annotated` of a field: it names input of the command.
 
     Attributes:
         what: files; runs, by names, patterns or folders; a detectors.toml with the table of drift that it names; files
-            behind an equals sign; or a query by its name.
+            after an equals sign; or a query by its name.
     """
 
     what: Literal["files", "runs", "detectors", "assignments", "query"] = "files"
@@ -29,7 +29,7 @@ class Writes:
     """In the `Annotated` of a field: it names a file, or a folder, that the command writes.
 
     Attributes:
-        updates: what it may replace although it is read: the detectors.toml, or the table of drift that this names.
+        updates: an input that it may replace: the detectors.toml, or the table of drift that this names.
         hits: whether it may be a table of hits, which could be read as a run.
     """
 
@@ -44,7 +44,7 @@ FILE, RUNS, DETECTORS, OUTPUT, HITS = Reads(), Reads("runs"), Reads("detectors")
 
 
 def declared(record: type, kind: type[Marker]) -> dict[str, Marker]:
-    """The fields of a class of options that are marked as what is read, or written."""
+    """The fields of a class of options that are marked as inputs, or outputs."""
     hints = get_type_hints(record, include_extras=True)
     return {
         field.name: marker
@@ -87,7 +87,7 @@ def query_path(name: str, folder: Path = QUERIES) -> Path:
 
 @contextmanager
 def guarded_outputs(options: Any) -> Iterator[None]:
-    """While a command runs, nothing that it reads is replaced; what it writes appears together at the end.
+    """While a command runs, no input is replaced; its outputs appear together at the end.
 
     Outputs whose names follow from other options are the property `further_outputs` of the options.
 
@@ -115,7 +115,7 @@ def guarded_outputs(options: Any) -> Iterator[None]:
 
 
 def _protection(options: Any, updates: Sequence[tuple[str, Path]]) -> "Recorded":
-    """What must not be replaced; of detectors.toml and its table of drift only what the command does not update."""
+    """The files not to be replaced; of detectors.toml and its table of drift only those the command does not update."""
     from gammapolars.core.file_identity import same_file
     from gammapolars.io.recorded import read_by
 
@@ -153,6 +153,6 @@ def _drift_tables(detectors: Path) -> list[Path]:
 
     try:
         table = load_detectors(detectors).drift_path
-    except GammapolarsError:  # told when the command reads it
+    except GammapolarsError:  # reported when the command reads it
         return []
     return [] if table is None else [table]

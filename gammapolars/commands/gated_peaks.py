@@ -18,7 +18,7 @@ MIN_BINS = 16
 
 
 def gated_peaks(net: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:
-    """The evident peaks of a net spectrum, with what kind each is of.
+    """The evident peaks of a net spectrum, each with its kind.
 
     Args:
         net: of one gate, or by detector.
@@ -45,7 +45,7 @@ def _filled(spectrum: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:
 
 
 def _resolution(of_all: pl.DataFrame) -> tuple[float, float] | None:
-    """FWHM² = a + b E of the peaks of all pairs together: a gated spectrum alone has too few counts for it."""
+    """FWHM² = a + b E of the peaks of all pairs together: a single gated spectrum has too few counts for it."""
     if "centroid_kev" not in of_all.columns:
         return None
     peaks = of_all.filter((pl.col("status") == "ok") & (pl.col("area") > SURE * pl.col("area_unc")))

@@ -1,21 +1,21 @@
-"""Which options stand on the command line."""
+"""Options given on the command line."""
 
 from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from typing import Any
 
 GIVEN = "_given"
-"""Where a record of options keeps the names of those that stand on the command line."""
+"""Where a record of options keeps the names of those that are on the command line."""
 
 
 def note_given(options: Any, names: Iterable[str]) -> Any:
-    """The same options, which know the names of those that stand on the command line."""
-    object.__setattr__(options, GIVEN, frozenset(names))  # beside the fields: it is no option
+    """The same options, which know the names of those that are on the command line."""
+    object.__setattr__(options, GIVEN, frozenset(names))  # not one of the fields: it is no option
     return options
 
 
 def is_given(options: Any, name: str) -> bool:
-    """Whether an option is given: with its usual value, too, where it stands on the command line."""
+    """Whether an option is given: with its usual value, too, where it is on the command line."""
     names = getattr(options, GIVEN, None)
     if names is not None:
         return name in names

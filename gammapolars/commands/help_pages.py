@@ -1,4 +1,4 @@
-"""Help pages: usage with what is required, a command's own options before those it shares, and examples.
+"""Help pages: usage with the required arguments, a command's own options before those it shares, and examples.
 
 They are plain text in ASCII, the same on every terminal and in a pipe.
 """
@@ -29,10 +29,10 @@ EXAMPLES = "Examples:\n"
 
 
 class CommandWithHelp(TyperCommand):
-    """A command whose options stand under headings, with its examples last."""
+    """A command whose options are listed under headings, with its examples last."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """What must be given, and that there is more."""
+        """The required arguments, and that there are more."""
         return usage_pieces(self, ctx)
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
@@ -52,16 +52,16 @@ class CommandWithHelp(TyperCommand):
 
 
 class GroupWithHelp(TyperGroup):
-    """A group of commands, which stand under headings.
+    """A group of commands, which are listed under headings.
 
     Attributes:
-        headings: the names of commands, by heading; those without one stand under "Commands".
+        headings: the names of commands, by heading; those without one are listed under "Commands".
     """
 
     headings: dict[str, tuple[str, ...]] = {}  # noqa: RUF012
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002
-        """The command comes first: what it is asked comes with it."""
+        """The command comes first, then its arguments."""
         return ["COMMAND", "..."]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

@@ -25,7 +25,7 @@ def bracketed(value: float, uncertainty: float) -> str:
     """A value with its uncertainty in units of the last digit, as physicists write it: `121.7817(3)`.
 
     The uncertainty has two digits, or one where the second is a zero that the value has no digit for; a value without
-    uncertainty stands alone.
+    uncertainty is printed by itself.
     """
     if not (math.isfinite(uncertainty) and uncertainty > 0):
         return f"{value:g}"

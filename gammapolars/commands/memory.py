@@ -13,7 +13,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 
 
 def reuse_freed_memory() -> None:
-    """Tell glibc to keep freed blocks of some megabytes for the next ones, where this is glibc.
+    """Make glibc keep freed blocks of some megabytes for the next ones, where this is glibc.
 
     It would give each back to the system and fetch it again for the next slice, a page fault every 4 kB: a tenth to a
     fifth of the time that 10^8 hits take. For the command line's own process only; a library leaves such settings to
@@ -27,7 +27,7 @@ def reuse_freed_memory() -> None:
 
 
 def check_limit() -> None:
-    """Raise where the process may have too little memory (`ulimit -v`) for the libraries alone.
+    """Raise where the process may have too little memory (`ulimit -v`) even for the libraries.
 
     Raises:
         GammapolarsError: it may.

@@ -1,4 +1,4 @@
-"""What commands share that subtract the background of a matrix in two dimensions."""
+"""Shared by commands that subtract the background of a matrix in two dimensions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MatrixBackground(Part):
-    """What was subtracted in two dimensions, after Palameta and Waddington.
+    """The background subtracted in two dimensions, after Palameta and Waddington.
 
     Attributes:
         peak_regions_x: where the projection on x has peaks, [low, high] each.
@@ -50,7 +50,7 @@ def net_matrix(
         table: as counted.
         texts: of `--peak-region`.
         widths: of the bins on x and on y.
-        name: of what it was made of, for errors.
+        name: of its source, for errors.
 
     Raises:
         InputError: it has too few counts, or too many bins for all of them to be filled.

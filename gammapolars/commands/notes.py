@@ -1,4 +1,4 @@
-"""What stands in the `Annotated` of an option besides its help: the name of its value, its flags, its completion."""
+"""Notes in the `Annotated` of an option besides its help: the name of its value, its flags, its completion."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ def option(
         metavar: the value's name in the help, such as KEV.
         text: the option's help.
         flags: its names, if they do not follow from the field's.
-        under: the heading that it stands under in the help; None: the one of its class.
+        under: the heading under which it is listed in the help; None: the one of its class.
         complete: gives values for a shell that completes them.
         show_default: whether the help names the default.
     """
@@ -42,5 +42,5 @@ def choice(values: str, text: str, *flags: str, metavar: str | None = None, unde
 
 
 def argument(metavar: str, text: str, *, complete: Complete = None) -> Any:
-    """A word that stands behind the command, without an option's name."""
+    """A word that follows the command, without an option's name."""
     return typer.Argument(metavar=metavar, help=text, autocompletion=complete)

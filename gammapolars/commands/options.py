@@ -86,7 +86,7 @@ OF_HITS = {
 """How hits are read, by option: pairs are read as they were saved."""
 
 OF_COINCIDENCES = {"--random": "random", "--reject": "reject"}
-"""What makes pairs of hits, by option: saved pairs were made as another command was asked to."""
+"""Settings for pairs of hits, by option: saved pairs were made as another command was asked to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +118,7 @@ class Reading:
 
     @cached_property
     def known(self) -> "Detectors":
-        """What detectors.toml describes; nothing where none is given."""
+        """The content of detectors.toml; nothing where none is given."""
         return described_by(self.detectors)
 
     def open(self, names: list[str]) -> "io.Runs":
@@ -188,7 +188,7 @@ class Pairing:
 
 @dataclass(frozen=True, kw_only=True)
 class Saving:
-    """Whether outputs replace what is there."""
+    """Whether outputs replace existing files."""
 
     HEADING = OUTPUT
 
@@ -196,7 +196,7 @@ class Saving:
 
 
 def described_by(path: Path | None) -> "Detectors":
-    """What a detectors.toml describes; nothing where none is given."""
+    """The content of a detectors.toml; nothing where none is given."""
     from gammapolars.detectors import Detectors, load_detectors
 
     return load_detectors(path) if path else Detectors()

@@ -42,7 +42,7 @@ class PeakList:
 def read_peak_lists(
     paths: Sequence[Path], live_times: Sequence[float], started: Sequence[str], real_times: Sequence[float]
 ) -> list[PeakList]:
-    """Files of peaks with how each was counted; what is given once holds for all.
+    """Files of peaks with how each was counted; a value given once holds for all.
 
     Raises:
         InputError: a file is not a table of peaks.

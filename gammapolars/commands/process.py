@@ -19,12 +19,12 @@ from gammapolars.core.interrupts import INTERRUPTED, TERMINATED, ended_by
 from gammapolars.core.visible import visible
 
 NO_MEMORY = ("Cannot allocate memory", "failed to map segment", "can't start new thread")
-"""What libraries say, in errors of other kinds, where there is no memory for them."""
+"""Messages of libraries, in errors of other kinds, where there is no memory for them."""
 
 OUT_OF_MEMORY = "out of memory: choose a narrower window or use a machine with more memory"
 
 WRONG_USAGE: Any = typer.BadParameter.__mro__[2]
-"""What typer raises, of click's kinds: the words are those of the command line, and may hold anything."""
+"""Errors of typer, of click's kinds: the words are those of the command line, and may hold anything."""
 
 
 def run() -> NoReturn:
@@ -57,7 +57,7 @@ def run() -> NoReturn:
 
 
 def _end_as_by_interrupt(number: int) -> None:
-    """Let a signal end the process as Ctrl-C does: polars leaves its work for that one alone.
+    """Let a signal end the process as Ctrl-C does: polars stops its work only for that one.
 
     Python's own handlers wait until the main thread is back from polars; the wakeup file is written at once.
     """

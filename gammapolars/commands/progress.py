@@ -14,7 +14,7 @@ class Progress:
 
     Args:
         total: gives how many hits there are, if that is known; asked only if it is shown.
-        of: what is counted, where it is not hits.
+        of: the things counted, where these are not hits.
     """
 
     def __init__(self, total: Callable[[], int | None], of: str = "hits") -> None:
@@ -31,7 +31,7 @@ class Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
     def tell(self, text: str) -> None:
-        """Show what is being done, in place of the hits."""
+        """Show the present step, in place of the hits."""
         if self._shown:
             print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 

@@ -1,4 +1,4 @@
-"""Spectra of what is named, for the commands that take runs or files of spectra."""
+"""Spectra from the inputs named, for the commands that take runs or files of spectra."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ def spectra_of(
     calibration: tuple[float, ...] | None = None,
     recorded_energies: bool = True,
 ) -> run_spectra.SpectrumSet:
-    """The spectra of files, or of runs: in channels alone, where recorded energies are not wanted."""
+    """The spectra of files, or of runs: only in channels, where recorded energies are not wanted."""
     if run_spectra.are_spectra(names, spectrum):
         return run_spectra.from_files(names, reading.known, spectrum=spectrum, calibration=calibration)
     with reading.recording(names) as opened:

@@ -1,4 +1,4 @@
-"""What the process is given: standard streams that may be closed or narrow."""
+"""Streams given to the process: standard streams that may be closed or narrow."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ def open_closed() -> None:
 
 
 def write_what_fits() -> None:
-    """Let characters that a stream's encoding does not have stand there as escapes."""
+    """Write characters that a stream's encoding does not have as escapes."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure: Any = getattr(stream, "reconfigure", None)
         if reconfigure:
@@ -33,6 +33,6 @@ def is_unicode(stream: Any) -> bool:
 
 
 def discard(stream: Any) -> None:
-    """Let go what a stream cannot take, so that nothing complains of it later."""
+    """Let go the text that a stream cannot take, so that nothing complains of it later."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

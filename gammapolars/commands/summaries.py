@@ -55,12 +55,12 @@ def taken(account: HitAccount, what: str, by_detector: dict[str, int]) -> list[s
 
 
 def warnings(summary: Summary) -> list[str]:
-    """What a reader must know."""
+    """The warnings, in lines."""
     return [f"Warning: {warning}" for warning in summary.warnings]
 
 
 def tail(summary: Summary) -> list[str]:
-    """Warnings, and what was written."""
+    """Warnings, and the files written."""
     return [*warnings(summary), *(f"{output}: written" for output in summary.outputs)]
 
 

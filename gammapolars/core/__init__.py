@@ -1,1 +1,1 @@
-"""What every room knows: errors, defaults, units, tables, flags."""
+"""Shared by all rooms: errors, defaults, units, tables, flags."""

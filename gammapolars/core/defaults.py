@@ -1,4 +1,4 @@
-"""What commands and functions assume where nothing is said; free of imports, for the command line's help."""
+"""Defaults of commands and functions; free of imports, for the command line's help."""
 
 WINDOW = "250ns"
 

@@ -1,4 +1,4 @@
-"""Numbers in messages: rounded to what a reader needs, and written out, never as `1e+02`."""
+"""Numbers in messages: rounded to the digits that a reader needs, and written out, never as `1e+02`."""
 
 import math
 

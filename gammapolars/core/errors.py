@@ -14,7 +14,7 @@ class GammapolarsError(Exception):
     exit_code = 1
 
     def __init__(self, message: str) -> None:
-        # What a damaged file calls its branches may hold anything.
+        # The names of branches in a damaged file may hold anything.
         super().__init__(visible(re.sub(r"[\x00-\x1f\x7f]+", " ", message)))
 
 
@@ -31,7 +31,7 @@ class TimeOrderError(GammapolarsError):
 
     Args:
         what: is wrong with their times.
-        advice: what to do, where that depends on how they were recorded.
+        advice: how to proceed, where that depends on how they were recorded.
     """
 
     def __init__(self, what: str, advice: str = "") -> None:
@@ -40,7 +40,7 @@ class TimeOrderError(GammapolarsError):
 
 
 class DetectorsError(GammapolarsError):
-    """A detectors.toml or a calibration file is not what it should be."""
+    """A detectors.toml or a calibration file is not as it should be."""
 
 
 class CalibrationError(GammapolarsError):

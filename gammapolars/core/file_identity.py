@@ -12,7 +12,7 @@ from gammapolars.core.errors import InputError, OutputError
 Identity = tuple[int, int]
 
 _REPLACED: Counter[Identity] = Counter()
-"""Of the files that outputs under way take the place of."""
+"""Identities of the files that unfinished outputs will replace."""
 
 
 def identity(path: str | Path) -> Identity | None:

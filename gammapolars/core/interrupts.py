@@ -1,6 +1,6 @@
 """Ctrl-C and SIGTERM while modules are imported, from the first one on: nothing is begun then that has to be cleared.
 
-This module imports what Python has loaded anyway, so that it takes no time before it is in charge.
+This module imports only modules that Python has loaded anyway, so that it takes no time before it is in charge.
 """
 
 import os
@@ -21,7 +21,7 @@ def is_program() -> bool:
 
 
 def leave_on_interrupt() -> None:
-    """Leave at once on Ctrl-C or SIGTERM, while modules are imported: a half-imported one raises what comes to hand."""
+    """Leave at once on Ctrl-C or SIGTERM, while modules are imported: a half-imported one raises any error."""
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
         if signal.getsignal(number) is usual:
             signal.signal(number, _leave)

@@ -1,6 +1,6 @@
 """The quantities along the axes of spectra and matrices: one record each, for all that name, bin, store or draw them.
 
-How their values follow from hits and pairs stands in `analysis/accumulators/axes.py`.
+How their values follow from hits and pairs is in `analysis/accumulators/axes.py`.
 """
 
 from collections.abc import Collection
@@ -11,11 +11,11 @@ from gammapolars.core.units import PS_PER_UNIT
 
 @dataclass(frozen=True)
 class Quantity:
-    """What an axis shows.
+    """A quantity on an axis.
 
     Attributes:
         word: its name on the command line.
-        column: its column in spectra; in matrices, with `_x` or `_y` behind it.
+        column: its column in spectra; in matrices, followed by `_x` or `_y`.
         unit: of the column.
         bin: width of the bins in this unit, unless another is asked for.
         title: of axes in files of histograms.
@@ -38,7 +38,7 @@ class Quantity:
     centred: bool = False
 
     def axis_title(self, further: str = "") -> str:
-        """Of axes in figures, such as `Energy x (keV)`; what counts ADC channels needs no unit."""
+        """Labels of axes in figures, such as `Energy x (keV)`; ADC channels need no unit."""
         title = f"{self.label}{further}"
         return title if self == ADC else f"{title} ({self.drawn_unit})"
 

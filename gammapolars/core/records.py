@@ -13,16 +13,16 @@ Rows = Sequence[dict[str, Any]]
 
 
 class Part:
-    """A record whose entries stand, in JSON, among those of the record that holds it."""
+    """A record whose entries are listed, in JSON, among those of the record that holds it."""
 
 
 def optional() -> Any:
-    """A field that the JSON leaves out while it is None; another one that is None stands there as null."""
+    """A field that the JSON leaves out while it is None; another one that is None is written as null."""
     return field(default=None, metadata={"optional": True})
 
 
 def to_json(value: Any) -> Any:
-    """What a value is in JSON."""
+    """A value as JSON has it."""
     if is_dataclass(value) and not isinstance(value, type):
         return entries(value)
     if isinstance(value, pl.DataFrame):

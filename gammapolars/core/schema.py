@@ -35,7 +35,7 @@ ADC_COLUMNS = tuple(f"{name}{suffix}" for name in ("adc", "adc_short") for suffi
 """Columns of raw energies."""
 
 ADC_TYPES: tuple[DType, ...] = (pl.UInt16(), pl.Int64(), pl.Float64())
-"""What they hold: channels of 16 bits, as digitizers have them; where a recording needs them, whole numbers of 32 bits
+"""Types of adc values: 16-bit channels, as digitizers have them; where a recording needs them, 32-bit integers
 with or without a sign, kept in 64, or real numbers."""
 
 HITS = Table(
@@ -49,7 +49,7 @@ HITS = Table(
     },
     {"adc_short": pl.UInt16, "energy_kev": pl.Float64, "gain_factor": pl.Float64, "run": pl.UInt16},
 )
-"""One row a detection, in order of `timestamp_ps` (picoseconds since the digitizer's start); `run`, where there are
+"""One row per detection, in order of `timestamp_ps` (picoseconds since the digitizer's start); `run`, where there are
 several, numbers them from 1: they follow one another, each in time order. Where `gain_factor` is there, the adc times
 it is what a steady gain would have given."""
 
@@ -77,16 +77,16 @@ PAIRS = Table(
         "weight": pl.Float64,
     },
 )
-"""One row a coincidence of two detectors: `timestamp_ps` is that of a, `dt_ps` = t_b - t_a. Where random windows were
-asked for, `region` tells in which a pair lies, and `weight` is 1 or less than 0, so that sums of weights are net of
-chance, and sums of their squares the variances."""
+"""One row per coincidence of two detectors: `timestamp_ps` is that of a, `dt_ps` = t_b - t_a. Where random windows were
+asked for, `region` says in which a pair lies, and `weight` is 1 or negative, so that sums of weights have random
+coincidences subtracted, and sums of their squares are the variances."""
 
 EVENTS = Table(
     "events",
     HITS.columns | {"event": pl.UInt64, "multiplicity": pl.UInt16, "time_in_event_ps": pl.Int64},
     HITS.optional,
 )
-"""One row a hit, with the event that it belongs to: `event` numbers them from 0 in order of time, `multiplicity` is how
+"""One row per hit, with its event: `event` numbers events from 0 in order of time, `multiplicity` is how
 many detectors fired, `time_in_event_ps` is the time since the event's first hit."""
 
 _SIDES = ("a", "b", "c")
@@ -116,13 +116,13 @@ SPECTRUM = Table(
     {"counts": pl.Float64, "variance": pl.Float64},
     {"board": pl.UInt16, "channel": pl.UInt16, "energy_kev": pl.Float64, "adc": pl.Float64},
 )
-"""One row a bin; `energy_kev` or `adc` is the bin's centre. Empty bins may be left out."""
+"""One row per bin; `energy_kev` or `adc` is the bin's centre. Empty bins may be left out."""
 
 MATRIX = Table(
     "matrix",
     {"energy_kev_x": pl.Float64, "energy_kev_y": pl.Float64, "counts": pl.Float64, "variance": pl.Float64},
 )
-"""One row a filled bin of two energies (bin centres): long and sparse."""
+"""One row per filled bin of two energies (bin centres): long and sparse."""
 
 PEAKS = Table(
     "peaks",
@@ -156,13 +156,13 @@ PEAKS = Table(
         "line_kev": pl.Float64,
     },
 )
-"""One row a fitted peak: centroid and FWHM in keV where the spectrum is calibrated and in adc where it has channels,
+"""One row per fitted peak: centroid and FWHM in keV where the spectrum is calibrated and in adc where it has channels,
 `area` in counts above `background`, which is the counts below the peak within its FWHM on both sides of the centroid.
 `area_unc` is the area's own, `area_unc_low` and `area_unc_high` are how far it reaches down and up: different below 25
 counts, where the likelihood is lopsided. `significance` tests another thing, whether there is a peak at all, in
-standard deviations, at its own place; `p_value` is the probability that background alone gives such a peak anywhere in
+standard deviations, at its own place; `p_value` is the probability that background gives such a peak anywhere in
 the spectrum. Peaks of one `region` were fitted together; `status` is `ok`, or says why the fit is not to be trusted.
-`kind` is what a peak is, with the `reason`, and `nuclide` and `line_kev` of a full-energy peak (see `peak_kinds`)."""
+`kind` is the peak's kind, with the `reason`, and `nuclide` and `line_kev` of a full-energy peak (see `peak_kinds`)."""
 
 
 SUBTRACTED = "background"
@@ -187,9 +187,9 @@ LINES = Table(
     },
     {"distance_kev": pl.Float64},
 )
-"""One row a gamma line: `intensity` is photons per 100 decays of what `normalisation` says, or, where that is
-`annihilation`, photons of positrons per 100 decays of the nuclide. `parent` heads the chain that the nuclide stands in.
-A `doublet` is one peak with another line. `calibrate` and `calibrate_fwhm` tell whether a line is fit to calibrate
+"""One row per gamma line: `intensity` is photons per 100 decays of what `normalisation` says, or, where that is
+`annihilation`, photons of positrons per 100 decays of the nuclide. `parent` heads the chain of the nuclide.
+A `doublet` is one peak with another line. `calibrate` and `calibrate_fwhm` say whether a line is fit to calibrate
 energy and resolution; `spread_kev` is how far its position is open beyond `energy_kev_unc`, to be added in quadrature.
 `distance_kev` is how far the line lies above an energy that was asked for."""
 
@@ -205,12 +205,12 @@ DRIFT = Table(
         "gain_factor_unc": pl.Float64,
     },
 )
-"""One row a knot of a detector's gain over time: the adc times `gain_factor` is what a steady gain would have given.
-Between two knots of a run it is interpolated linearly, before the first and behind the last it is constant."""
+"""One row per knot of a detector's gain over time: the adc times `gain_factor` is what a steady gain would have given.
+Between two knots of a run it is interpolated linearly, before the first and after the last it is constant."""
 
 
 def require(frame: pl.LazyFrame, table: Table, *, columns: tuple[str, ...] | None = None) -> pl.Schema:
-    """Check that a frame has a table's columns, and give its schema back.
+    """Check that a frame has a table's columns, and return its schema.
 
     Args:
         frame: any lazy frame; only its schema is resolved.

@@ -1,4 +1,4 @@
-"""What systems differ in: Windows has no reading at a place, other locks, and does not rename files that are open."""
+"""Differences of systems: Windows has no reading at a place, other locks, and does not rename files that are open."""
 
 import os
 import sys

@@ -12,7 +12,7 @@ bytes of names that are no text."""
 
 
 def visible(text: str) -> str:
-    r"""One line of text, in which hidden characters stand as Python writes them: `\x1b`, `\u202e`."""
+    r"""One line of text, in which hidden characters are written as in Python: `\x1b`, `\u202e`."""
     return HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 

@@ -1,4 +1,4 @@
-"""What is applied to hits: energy polynomials, gain factors, time offsets, walk and clocks; each as expressions."""
+"""Corrections of hits: energy polynomials, gain factors, time offsets, walk and clocks; each as expressions."""
 
 from gammapolars.corrections.energy import (
     MAX_TABLE,

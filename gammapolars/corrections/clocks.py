@@ -1,4 +1,4 @@
-"""Clocks of boards that run fast or slow: what they have counted too much, as an expression of exact integers."""
+"""Clocks of boards that run fast or slow: their excess count, as an expression of exact integers."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from gammapolars.detectors.clocks import PARTS, SLOPE_PARTS, Stretch
 
 
 def clock_shift(detectors: Detectors) -> pl.Expr:
-    """What a hit's clock has counted too much, in whole ps, by `board` and `timestamp_ps`; 0 for boards without a rate.
+    """The excess count of a hit's clock, in whole ps, by `board` and `timestamp_ps`; 0 for boards without a rate.
 
     A stretch of the clock's time is found by a division, since its rates are equally spaced, and its numbers by their
     place in a table. Products are of 128 bits: none can overflow, and a division is the only rounding.

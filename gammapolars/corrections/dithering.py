@@ -12,13 +12,13 @@ def dithered(adc: str, time: pl.Expr, channel: str, board: str | None = None) ->
     Integer adc values against bins of energy make a comb; the noise spreads each over its own width. Real numbers have
     no such width, and stay as they are. The noise is the
     top bits of (time + detector · c₂) · c₁ modulo 2⁶⁴ (Fibonacci hashing; Knuth, The Art of Computer Programming, 6.4),
-    folded and multiplied once more: else the noises of two hits would differ by what their dt alone determines.
+    folded and multiplied once more: else the difference of two hits' noise would be fixed by their dt.
 
     Args:
         adc: the column of adc values.
         time: of the hits (ps).
         channel: the column of channels.
-        board: the column of boards; None: hits of one board, or of boards that need not be told apart.
+        board: the column of boards; None: hits of one board, or of boards that need not be distinguished.
     """
     moment = time.cast(pl.UInt64, wrap_numerical=True)  # aligned hits can lie before 0
     detector = pl.col(channel).cast(pl.UInt64)

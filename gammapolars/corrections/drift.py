@@ -22,7 +22,7 @@ class Knots(NamedTuple):
     Attributes:
         detectors: (board, channel) of each.
         table: lazy, one row per knot: `_drift_key` (run and time), `_drift_run`, `_drift_us` (time), `_drift_span` (µs
-            to the next knot, 0 behind the last) and `_drift_row`.
+            to the next knot, 0 after the last) and `_drift_row`.
         factors: at each knot of each detector, knot after knot.
         slopes: their change per µs from there on.
     """

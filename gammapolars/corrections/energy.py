@@ -50,7 +50,7 @@ def _ranks(numbers: tuple[int, ...]) -> dict[int, int]:
 
 
 def _looked_up(place: pl.Expr, values: Mapping[int, float | None], dtype: type[pl.DataType]) -> pl.Expr:
-    """The value at a place in a table; null behind the table's end and where there is no value."""
+    """The value at a place in a table; null beyond the table's end and where there is no value."""
     table = pl.Series([values.get(number) for number in range(1 + max(values))], dtype=dtype)
     return pl.lit(table).gather(pl.when(place < table.len()).then(place))
 
@@ -106,7 +106,7 @@ def calibrate(frame: pl.LazyFrame, detectors: Detectors, *, dither: bool = False
         frame: a table of hits or of pairs; an existing energy is kept where a detector has no polynomial.
         detectors: from `load_detectors`.
         dither: whether each adc value is first dithered over its width, by noise in [-½, ½): bins of energy then
-            show no comb. The noise comes from the hit's time, board and channel alone, so that it is the same every
+            show no comb. The noise comes only from the hit's time, board and channel, so that it is the same every
             time, however a run is cut and in pairs as in hits; it changes where times do, as by `align`.
 
     Raises:
@@ -137,7 +137,7 @@ def hit_energy(columns: Iterable[str], detectors: Detectors, suffix: str = "", *
         columns: of the frame, with adc values or energies.
         detectors: energy calibrations.
         suffix: of the columns: none, `_a` or `_b`.
-        adc: what is calibrated, such as an adc with noise.
+        adc: the column to calibrate, such as an adc with noise.
     """
     name, names = f"energy_kev{suffix}", set(columns)
     if f"adc{suffix}" not in names:
@@ -147,7 +147,7 @@ def hit_energy(columns: Iterable[str], detectors: Detectors, suffix: str = "", *
 
 
 def gain_corrected_adc(columns: Iterable[str], suffix: str = "", *, adc: pl.Expr | None = None) -> pl.Expr:
-    """What the adc would be at a steady gain: times `gain_factor` where a frame has it, else as it is.
+    """The adc at a steady gain: times `gain_factor` where a frame has it, otherwise as it is.
 
     Args:
         columns: of the frame.
@@ -174,7 +174,7 @@ def dithered_adc(columns: Iterable[str], suffix: str = "") -> pl.Expr:
 
 
 def dithered_energy(columns: Iterable[str], detectors: Detectors, suffix: str = "") -> pl.Expr:
-    """An energy that may be a sum of several hits', and does not follow from its adc, with that adc's noise alone.
+    """An energy that may be a sum of several hits', and does not follow from its adc, with only that adc's noise.
 
     Args:
         columns: of hits or pairs, with the energy; as for `dithered_adc`.
@@ -190,9 +190,9 @@ def dithered_energy(columns: Iterable[str], detectors: Detectors, suffix: str = 
 def dithered_pairs(pairs: pl.LazyFrame, detectors: Detectors) -> pl.LazyFrame:
     """Pairs with energies that are dithered over the width of their adc values.
 
-    A gate then holds counts in proportion to its width, and so does its background. Of whole adc values a gate of n
+    A gate then holds counts in proportion to its width, and so does its background. For whole adc values a gate of n
     channels holds n ± 1, and the background is subtracted too often or too rarely by as much. Energies that pairs have
-    are kept, as they may be sums of hits that were added back: they get the noise alone.
+    are kept, as they may be sums of hits that were added back: they only get the noise.
     """
     columns = pairs.collect_schema()
     if not {"adc_a", "adc_b", "dt_ps"} <= set(columns) or not any(detector.energy for detector in detectors):

@@ -50,7 +50,7 @@ def aligned_in_order(
 ) -> Iterator[pl.DataFrame]:
     """Hits with all that `align` subtracts, in time order, run by run.
 
-    Clocks are corrected by the times of each run, in time order and going on behind resets.
+    Clocks are corrected by the times of each run, in time order and continued after resets.
 
     Args:
         batches: hits as recorded.

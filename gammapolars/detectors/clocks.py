@@ -1,6 +1,6 @@
 """Clocks of boards that run fast or slow, the [[clock]] tables of detectors.toml, in exact integers.
 
-A board's clock that is fast by a rate r counts (1 + r) seconds in one: what it has counted too much when it shows t is
+A board's clock that is fast by a rate r counts (1 + r) seconds in one: its excess count when it shows t is
 the integral of r / (1 + r) from 0 to t. Where rates are given at several times, r / (1 + r) is a straight line between
 them, and constant before the first and after the last. Integers of any size are added and divided, so that times are
 right to a picosecond however late they are, and a clock's times never change their order.
@@ -38,7 +38,7 @@ CLOCK_KEYS = {
     "rate_ppm": "rate offset of its clock, in parts per million",
     "rate_range_s": "times of the first and the last rate, the others equally spaced between them",
 }
-"""What a [[clock]] table can hold, in the order in which it is written, and the remark behind it."""
+"""Keys of a [[clock]] table, in the order in which they are written, and the remark after each."""
 
 
 class Stretch(NamedTuple):
@@ -46,7 +46,7 @@ class Stretch(NamedTuple):
 
     Attributes:
         begin_ps: where it begins.
-        shift_ps: what the clock has counted too much until there.
+        shift_ps: the excess count of the clock up to there.
         rate: the share of time that is too much at its beginning, in units of 1 / `PARTS`.
         slope: how much that changes in a picosecond, in units of 1 / `SLOPE_PARTS`.
     """
@@ -182,7 +182,7 @@ def format_clock(clock: BoardClock) -> str:
 
 
 def combined(first: BoardClock | None, further: BoardClock) -> BoardClock:
-    """The clock by which both corrections are made at once: the first, and the further one of the times behind it.
+    """The clock by which both corrections are made at once: the first, and the further one of the corrected times.
 
     Rates of the two multiply: 1 + r = (1 + r1) (1 + r2). Where both change, there are rates from the earliest to the
     latest time of either, as close as the closer ones.

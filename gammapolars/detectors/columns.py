@@ -35,7 +35,7 @@ MOST_PARTS = 3
 """A time is the sum of so many columns at most; each is below 2^62 ps, and sums that wrap around are seen."""
 
 KEYS = ("name", "unit", "origin", "bits")
-"""What a column can be described by."""
+"""Keys that describe a column."""
 
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -48,14 +48,14 @@ class Column:
 
     Attributes:
         name: in the table.
-        unit: of its values; None: ours, or none. Of times it may be a clock's step, such as `4ns`; of adc values it is
-            a number, how much one channel is.
+        unit: of its values; None: ours, or none. For times also a clock's step, such as `4ns`; for adc values it is
+            a number, the size of one channel.
         value: that all hits have.
         units: of times, by board, where boards have clocks of their own: pairs of the board and its unit.
         origin: the time that is subtracted: a whole number in the column's unit, a time with its unit, or a date.
         bits: of times, those of a counter that rolls over without a flag; of adc values, 16, or 32, signed or not.
         further: columns of time that are added to this one, such as the nanoseconds to the seconds.
-        alone: of times, whether they are whole, whatever other columns look like: it was given as a list of one.
+        alone: for times, whether they are whole, whatever other columns look like: it was given as a list of one.
         names: where the table has detectors by name, the board and the channel of each.
     """
 
@@ -213,7 +213,7 @@ def _constant(where: str, ours: str, value: object) -> Column:
 
 
 def unit_factor(ours: str, unit: str) -> float:
-    """What values in a unit are multiplied by to become ours: a whole number of picoseconds, or a number of keV.
+    """The factor from values in a unit to ours: a whole number of picoseconds, or a number of keV.
 
     Adc values are divided by theirs.
 
@@ -250,7 +250,7 @@ def period_ps(bits: int, unit: str) -> int:
 
 
 def rollover_ps(bits: str, columns: Mapping[str, Column]) -> int:
-    """The period of a counter (ps) from `31:8ns`; or from `31`, where a map of columns tells its step.
+    """The period of a counter (ps) from `31:8ns`; or from `31`, where a map of columns gives its step.
 
     Raises:
         UsageError: it is none.

@@ -25,10 +25,10 @@ def converted(
 
     Args:
         ours: the column of hits.
-        column: what it is made of.
+        column: its source.
         dtypes: of the foreign table.
         board: of the hits, by which units may differ.
-        target: what it becomes, where there is a choice.
+        target: its target type, where there is a choice.
 
     Raises:
         TableError: it holds no numbers, or no whole numbers where hits have them.
@@ -110,7 +110,7 @@ def _in_unit(source: pl.Expr, dtype: DType, column: Column, factor: int) -> pl.E
 
 
 def _of_bits(value: pl.Expr, bits: int | None) -> pl.Expr:
-    """What a counter of some bits can show; of one with a sign, the upper half of the numbers lies below 0."""
+    """The range of a counter of some bits; if it has a sign, the upper half of the numbers lies below 0."""
     return pl.when(value.is_between(-(2 ** (bits - 1)), 2**bits - 1)).then(value) if bits else value
 
 
@@ -133,8 +133,8 @@ WHOLE_FLOATS = 2.0**52
 def nearest_whole_product(value: pl.Expr, factor: float) -> pl.Expr:
     """The whole number nearest to `value * factor`, a tie to the even one, as Int64; null where 64 bits cannot hold it.
 
-    The product itself is rounded to 53 bits, which may turn what lies beside a half into the half. What this rounding
-    took away is found exactly, by Dekker's product of split factors, and decides.
+    The product itself is rounded to 53 bits, which may turn a value near a half into the half. The part that rounding
+    removed is found exactly, by Dekker's product of split factors, and decides.
     """
     product = value * factor
     high, low = _split(value)

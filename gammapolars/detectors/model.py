@@ -1,4 +1,4 @@
-"""The detectors of an experiment, and what is known about each."""
+"""The detectors of an experiment, and the properties of each."""
 
 import os
 import re
@@ -38,7 +38,7 @@ class Detector:
         time_walk_ps: the additional delay of small pulses: t = Σ b_i adc^(-i/2), i from 1; subtracted as well.
         time_walk_range: lowest and highest ADC channel of the fit of the walk; outside, the value at the nearest end is
             used.
-        time_fwhm_ps: time resolution of this detector alone (FWHM).
+        time_fwhm_ps: time resolution of this detector by itself (FWHM).
         theta_deg: polar angle of its direction from the source, 0 to 180 degrees.
         phi_deg: azimuth of that direction, degrees.
         group: detectors of one group, such as the crystals of a clover, are summed by add-back.

@@ -10,7 +10,7 @@ from gammapolars.detectors.model import Detectors
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 SIDES = ("", "_a", "_b", "_c")
-"""What stands behind `board` and `channel` in tables of hits, pairs and triples."""
+"""Suffixes of `board` and `channel` in tables of hits, pairs and triples."""
 
 PER_BOARD = 1 << 16
 

@@ -42,7 +42,7 @@ KEYS = {
     "kind": "",
     "notes": "",
 }
-"""What a [[detector]] table can hold, in the order in which it is written, and the remark behind it."""
+"""Keys of a [[detector]] table, in the order in which they are written, and the remark after each."""
 
 TEXTS = ("group", "kind", "notes")
 
@@ -51,8 +51,8 @@ def load_detectors(path: str | Path) -> Detectors:
     """Read detectors.toml.
 
     Raises:
-        DetectorsError: the file is missing, is no TOML, or holds unknown keys, duplicate channels, a NaN, or a
-            column or source that cannot be.
+        DetectorsError: the file is missing, is no TOML, or holds unknown keys, duplicate channels, a NaN, or an
+            impossible column or source.
     """
     path = Path(path)
     toml = read_text(path, "TOML")

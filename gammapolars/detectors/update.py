@@ -16,7 +16,7 @@ Place = tuple[str, int]
 """The word of an array of tables and which table of it, from 0; or one of the following."""
 
 TOP, OTHER = ("", 0), ("", 1)
-"""Places of what stands before all tables, and of what stands in a table of another kind."""
+"""Places of the lines before all tables, and of those in a table of another kind."""
 
 KEYS_OF = {"detector": KEYS, "clock": CLOCK_KEYS}
 """The arrays of tables that are updated, with the keys of a table in their order."""
@@ -30,8 +30,8 @@ LINE = re.compile(r"[^\n]*\n|[^\n]+")
 def updated_text(detectors: Detectors) -> str:
     """The text of detectors.toml for detectors, as near as can be to the text that they were read from.
 
-    Keys whose values differ from that text are set where they stand, new keys follow those that they belong to, and
-    tables of new detectors stand at the end. Comments, order, spacing and line ends stay. There are at least the
+    Keys whose values differ from that text are set where they are, new keys follow those that they belong to, and
+    tables of new detectors are added at the end. Comments, order, spacing and line ends stay. There are at least the
     detectors and clocks of that text, with its columns and sources; without a text they are written as by
     `format_detectors`.
     """
@@ -58,7 +58,7 @@ def updated_text(detectors: Detectors) -> str:
 class _Statement:
     """A piece of TOML that is whole in itself: a key with its value, a table's head, a remark, an empty line.
 
-    It stands in the table of that place, or at `TOP` or `OTHER`; its key may be `HEAD`, `REMARK` or `EMPTY`.
+    It is in the table of that place, or at `TOP` or `OTHER`; its key may be `HEAD`, `REMARK` or `EMPTY`.
     """
 
     text: str
@@ -118,7 +118,7 @@ class _Document:
         self.statements[at] = replace(self.statements[at], text=tomlkit.dumps(document))
 
     def _add(self, place: Place, key: str, value: Any) -> None:
-        """A line for a new key: behind the last of those that are written before it, and indented as that is."""
+        """A line for a new key: after the last of those that are written before it, and indented as that is."""
         keys = KEYS_OF.get(place[0], {})
         line = format_key(key, value, keys.get(key, "")).replace("\n", self._newline)
         if place != TOP:

@@ -11,7 +11,7 @@ from gammapolars.core.small_files import read_small
 SHOWN_CHARACTERS = 200
 
 ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\x7f": "\\u007F"})
-"""What text in a TOML file cannot hold as it is."""
+"""Characters that must be escaped in text of a TOML file."""
 
 
 def read_text(path: Path, what: str) -> str:
@@ -73,7 +73,7 @@ def format_value(value: object) -> str:
 
 
 def format_table(head: str, values: Mapping[str, object], remarks: Mapping[str, str] = {}) -> str:
-    """A table as TOML: its head and a line for each value, with the remark behind it; without what is None or empty."""
+    """A table as TOML: its head and a line for each value, followed by the remark; without values None or empty."""
     return (
         head
         + "\n"

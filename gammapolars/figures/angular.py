@@ -1,4 +1,4 @@
-"""An angular correlation with its fit, and what theory gives."""
+"""An angular correlation with its fit, and the theoretical curve."""
 
 from typing import TYPE_CHECKING
 

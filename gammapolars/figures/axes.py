@@ -1,4 +1,4 @@
-"""Axes of figures: linear and logarithmic ones, where their ticks are and what these say."""
+"""Axes of figures: linear and logarithmic ones, the places of their ticks and their labels."""
 
 import math
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 class FlooredLog10(log10_trans):  # type: ignore[misc]
     """log10, where all that is lower than `floor` lies on it: empty bins and net counts below 0 stay on the axis.
 
-    What is drawn keeps its true value, so that any other scale may take this one's place.
+    Data keep their true values, so that any other scale may take this one's place.
     """
 
     floor: float = 0.5
@@ -27,7 +27,7 @@ class FlooredLog10(log10_trans):  # type: ignore[misc]
 
 
 LETTERS_A_BREAK = 8
-"""What the label of a tick takes of the axis."""
+"""Room on the axis for the label of a tick, in letters."""
 
 
 def number_axis(room: int = 122, **more: Any) -> p9.scale_x_continuous:

@@ -39,7 +39,7 @@ def rebin(
     """Join neighbouring bins, so that each histogram has at most `most`, and fill in those that were left out, with 0
     counts.
 
-    Bins that are not equally wide, as of a calibration that is not linear, are joined as they follow each other, and
+    Bins that are not equally wide, as for a calibration that is not linear, are joined as they follow each other, and
     none is filled in.
 
     Args:
@@ -47,7 +47,7 @@ def rebin(
             histograms.
         by: these columns.
         x: the column of centres.
-        most: bins a histogram, unless `bin` is given.
+        most: bins per histogram, unless `bin` is given.
         bin: how wide the joined bins are.
         width: that of the table's bins; None: from the distances of the centres.
 

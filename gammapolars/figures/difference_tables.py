@@ -37,7 +37,7 @@ def one_width(table: pl.DataFrame) -> float | None:
 
 
 BINS_OF_PAIRS = 200
-"""Of the histograms of pairs, unless a width is given."""
+"""Bins of the histograms of pairs, unless a width is given."""
 
 
 def _counted(pairs: pl.DataFrame, style: FigureStyle) -> pl.DataFrame:

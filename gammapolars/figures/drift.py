@@ -35,7 +35,7 @@ def drift(
     Fits that failed are not drawn. Where no line was found, a plot says so.
 
     Args:
-        positions: of a `DriftTrack`; or a table of DRIFT alone, whose gain is drawn.
+        positions: of a `DriftTrack`; or only a table of DRIFT, whose gain is drawn.
         curves: of the `DriftTrack`.
         spectra: of the `DriftTrack`.
         style: style of the figure.

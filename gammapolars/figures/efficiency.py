@@ -45,7 +45,7 @@ def efficiency(
     The error bars exclude the uncertainty of the activity, which all points of a source share; it is in the band.
 
     Args:
-        points: a fit, as of `gp.fit_efficiency`; or only its points: `energy_kev`, `efficiency`,
+        points: a fit, as from `gp.fit_efficiency`; or only its points: `energy_kev`, `efficiency`,
             `efficiency_unc_area`, `efficiency_unc_intensity`, `source`, `fitted`; None: curves only.
         band: `energy_kev`, `efficiency`, `efficiency_unc`: the curve at `curve_energies(points)`; without points, of
             several detectors by `name`. A fit has its own.

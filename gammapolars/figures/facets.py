@@ -1,4 +1,4 @@
-"""One facet per detector: those that a figure has room for, and what their facets are called."""
+"""One facet per detector: those that a figure has room for, and the titles of their facets."""
 
 from typing import NamedTuple
 

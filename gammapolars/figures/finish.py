@@ -1,4 +1,4 @@
-"""What a user chose of a figure's look, applied to any figure."""
+"""A user's choices for the look of a figure, applied to any figure."""
 
 import math
 import textwrap

@@ -1,4 +1,4 @@
-"""How histograms are drawn: alone, over each other, with bands where counts are net, and compared in a panel below."""
+"""Drawing of histograms: single, overlaid, with bands where counts are net, and compared in a panel below."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,13 +20,13 @@ from gammapolars.figures.tables import OVERLAY
 BAND = "band: ±1σ"
 
 POINTS = 1.2
-"""Of a comparison, for each letter that there would be room for."""
+"""Points of a comparison, for each letter that there would be room for."""
 
 LEGEND_ROW = 0.22
 """Inches."""
 
 KEY_LETTERS = 8
-"""What the key of a legend takes beside its name, in letters."""
+"""Room for the key of a legend next to its name, in letters."""
 
 LINETYPES = ("solid", "dashed", "dotted", "dashdot")
 SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -48,7 +48,7 @@ class Inputs:
 
     @property
     def height(self) -> float:
-        """What the legend takes of a figure's height, in inches of a window."""
+        """The legend's part of a figure's height, in inches of a window."""
         return LEGEND_ROW * -(-len(self.names) // self.columns)
 
     def __bool__(self) -> bool:
@@ -69,7 +69,7 @@ class Inputs:
 
 
 def has_band(frame: pl.DataFrame) -> bool:
-    """Whether the variances of a histogram are other than its counts, as of net ones."""
+    """Whether the variances of a histogram are other than its counts, as for net ones."""
     if "variance" not in frame.columns:
         return False
     off = (pl.col("variance") - pl.col("counts")).abs() > 1e-6 * pl.col("variance").abs().clip(lower_bound=1e-300)
@@ -153,7 +153,7 @@ def _with_variance(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _reach(points: pl.DataFrame) -> tuple[float, float]:
-    """What a panel of ratios spans: those that are known well, so that a few wild ones do not flatten the others."""
+    """The range of a panel of ratios: those that are known well, so that a few wild ones do not flatten the others."""
     good = points.filter((pl.col("top") - pl.col("bottom")) < pl.col("value").abs().clip(lower_bound=0.2))
     good = points if good.is_empty() else good
     low, high = float(good["value"].quantile(0.01) or 0.0), float(good["value"].quantile(0.99) or 1.0)

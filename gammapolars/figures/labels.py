@@ -32,11 +32,11 @@ SHIFTS = (0.0, 1.0, -1.0, 2.0, -2.0)
 
 
 FARTHEST = 4.0
-"""How far above its peak a label may stand, in heights of its letters, where a neighbour is higher."""
+"""How far above its peak a label may be, in heights of its letters, where a neighbour is higher."""
 
 
 SHOULDERS = (0.0, 1.0, 2.0)
-"""How far from the tip a level label may begin beside a broad peak, in heights of its letters."""
+"""How far from the tip a level label may begin next to a broad peak, in heights of its letters."""
 
 
 class Label(NamedTuple):
@@ -50,7 +50,7 @@ class Label(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a label stands: its box, whether it reads upwards, and where its tick ends, if it has one."""
+    """The place of a label: its box, whether it reads upwards, and where its tick ends, if it has one."""
 
     box: Bbox
     upright: bool
@@ -170,10 +170,10 @@ class Labels(Artist):
 
 
 class PeakLabels(Labels):
-    """Labels above the peaks of a spectrum, or beside them; a peak without room for its label has a tick alone."""
+    """Labels above the peaks of a spectrum, or next to them; a peak without room for its label has only a tick."""
 
     def places(self, renderer: RendererBase) -> list[tuple[Label, Place | None]]:
-        """The highest peaks first, minor ones last: upright above the peak, moved aside, or level beside its tip."""
+        """The highest peaks first, minor ones last: upright above the peak, moved aside, or level next to its tip."""
         panel, skyline, taken = self._panel(), Skyline(self.axes), list[Bbox]()
         placed: list[tuple[Label, Place | None]] = []
         bare: list[Label] = []
@@ -192,7 +192,7 @@ class PeakLabels(Labels):
         return placed + [(peak, None if peak.is_minor else self._tick(peak, panel, taken)) for peak in bare]
 
     def _has_room(self, peak: Label, place: Place, panel: Bbox, taken: Sequence[Bbox]) -> bool:
-        """Whether a place lies inside the panel and apart from the others, none of which stands before its peak."""
+        """Whether a place lies inside the panel and apart from the others, none of which is in front of its peak."""
         box, edge = place.box, GAP / 2 * self.point
         inside = panel.x0 < box.x0 and box.x1 < panel.x1 and panel.y0 < box.y0 and box.y1 < panel.y1 - edge
         near = box.y0 - peak.y < FARTHEST * self.size * self.point

@@ -33,7 +33,7 @@ def lifetime(
     """Counts on a logarithmic scale, the fit, and its parts: prompt peak, decays, random coincidences; residuals below.
 
     Args:
-        fit: from `fit_lifetime`, or the table that the command `lifetime` writes, which has its curves alone.
+        fit: from `fit_lifetime`, or the table that the command `lifetime` writes, which has only its curves.
         title: title of the figure.
         style: style of the figure.
 

@@ -155,7 +155,7 @@ def _symmetric(
 
 
 WIDE = 7.8 / 9
-"""Of the width of other figures: a square needs no more."""
+"""Part of the width of other figures: a square needs no more."""
 
 
 def _subtitle(note: str | None, hidden: float, negative: float) -> str | None:
@@ -170,7 +170,7 @@ def _subtitle(note: str | None, hidden: float, negative: float) -> str | None:
 
 
 def colour_scale(counts: pl.Series, name: str, style: FigureStyle, *, height: float) -> list[Any]:
-    """A logarithmic scale of colours for the sorted counts of bins above 0, with its legend, to be added behind the
+    """A logarithmic scale of colours for the sorted counts of bins above 0, with its legend, to be added after the
     theme.
 
     It spans three powers of ten at most; what is null stays white. The legend is half as high as the figure, which is
@@ -190,7 +190,7 @@ def colour_scale(counts: pl.Series, name: str, style: FigureStyle, *, height: fl
     title = p9.element_text(size=0.85 * style.points, margin={"b": 0.8 * style.points})
     long = 72 * style.height(height) * LEGEND_SHARE
     legend = p9.theme(legend_key_height=long, legend_key_width=1.4 * style.points, legend_title=title)
-    if style.theme == "print":  # a column has no room beside a square
+    if style.theme == "print":  # a column has no room next to a square
         legend += p9.theme(legend_position="bottom", legend_key_height=style.points, legend_key_width=36 * style.width)
     return [scale, p9.guides(fill=p9.guide_colorbar(nbin=100, display="rectangles")), legend]
 
@@ -251,7 +251,7 @@ def _spot_marks(spots: Mapping[tuple[float, float], str], end: float, *, mirrore
 
 
 RADIUS = 5.0
-"""Of circles, in points."""
+"""Radius of circles, in points."""
 
 
 def _of_two(

@@ -1,4 +1,4 @@
-"""Marks at gamma lines and peaks in spectra, with what they are."""
+"""Marks at gamma lines and peaks in spectra, with their names."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ SHORT_KINDS = {
     "Compton edge or hump": "hump",
     "unknown": "",
 }
-"""What labels call the kinds of peaks; others by their own names."""
+"""Names of the kinds of peaks in labels; others by their own names."""
 
 CLAIMED = ("full energy", "annihilation")
 
@@ -55,7 +55,7 @@ def line_marks(frame: pl.DataFrame, lines: Mapping[float, str], style: FigureSty
 def peak_marks(frame: pl.DataFrame, peaks: pl.DataFrame | None, style: FigureStyle) -> list[Any]:
     """Labels at peaks: the nuclide and energy where they are known, else the centroid and the kind.
 
-    Peaks of a table with `board` and `channel` stand in the facet of their detector; those without in all of them.
+    Peaks of a table with `board` and `channel` are in the facet of their detector; those without in all of them.
 
     Args:
         frame: histograms: `board`, `channel`, `axis`, `facet`, `x`, `left`, `right`, `counts`.
@@ -100,7 +100,7 @@ def _rows(frame: pl.DataFrame, peaks: pl.DataFrame, axis: str, unit: str) -> pl.
 
 
 def peak_text(peak: Mapping[str, Any], unit: str = "kev") -> str:
-    """What a figure calls a peak: `Co-60 1173.2`, `511.0 annihilation`, `1592.4 DE`, or its centroid alone."""
+    """The name of a peak in a figure: `Co-60 1173.2`, `511.0 annihilation`, `1592.4 DE`, or only its centroid."""
     place = float(peak[f"centroid_{unit}"])
     at = f"{place:.1f}" if unit == "kev" else number_labels([round(place)])[0]
     if peak.get("nuclide") and peak.get("line_kev") and unit == "kev":
@@ -110,7 +110,7 @@ def peak_text(peak: Mapping[str, Any], unit: str = "kev") -> str:
 
 
 def _with_tips(marks: pl.DataFrame, frame: pl.DataFrame, style: FigureStyle) -> pl.DataFrame:
-    """Marks with `x` and `counts`, the tip of the spectrum near `at`; those outside what is drawn are left out.
+    """Marks with `x` and `counts`, the tip of the spectrum near `at`; those outside the figure are left out.
 
     The tip is looked for as far as `reach`, which neighbours of a peak lie outside of.
     """
@@ -127,10 +127,10 @@ def _with_tips(marks: pl.DataFrame, frame: pl.DataFrame, style: FigureStyle) -> 
 
 
 CROWD = 3
-"""So many labels find room beside the tips of their peaks."""
+"""So many labels find room next to the tips of their peaks."""
 
 FEW_ROOM, MOST_ROOM = 0.14, 0.55
-"""Of the axis that a spectrum takes, what is kept free above it for few and for many labels."""
+"""Part of the axis of a spectrum that is kept free above it for few and for many labels."""
 
 NEAR_TOP = 0.2
 """Peaks that end in this uppermost part of the axis have no room for a label above them."""
@@ -139,7 +139,7 @@ NEAR_TOP = 0.2
 def room_for_labels(labels: list[Any], highest: float, floor: float | None, panel: float) -> float:
     """The part of the axis that is kept free above a spectrum, which begins at `floor` if it is logarithmic.
 
-    Where a few peaks rise to the top, their labels have room beside them; where there are many, above. The panel is
+    Where a few peaks rise to the top, their labels have room next to them; where there are many, above. The panel is
     `panel` inches high.
     """
     if not labels:

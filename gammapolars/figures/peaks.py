@@ -1,4 +1,4 @@
-"""A table of peaks as a figure: areas over energy, and what the peaks are."""
+"""A table of peaks as a figure: areas over energy, and the kinds of peaks."""
 
 import plotnine as p9
 import polars as pl

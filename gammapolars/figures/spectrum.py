@@ -24,13 +24,13 @@ MOST_BINS = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """What a figure of spectra says.
+    """Texts of a figure of spectra.
 
     Attributes:
-        title: what it shows.
+        title: of the figure.
         counts: of the axis, without the width of bins.
         nothing: why there is nothing to draw.
-        note: in the subtitle: what was subtracted, or how inputs were normalised.
+        note: in the subtitle: the subtraction, or how inputs were normalised.
     """
 
     title: str
@@ -62,8 +62,8 @@ def spectrum(
         overlay: column that distinguishes the inputs, which are drawn over each other, with the first one as the
             reference; `name` overlays detectors.
         compare: `ratio` to or `difference` from the first input of all others, in a panel below.
-        counts: what the y-axis shows, such as `counts per second`.
-        note: text for the subtitle, such as what was subtracted or normalised.
+        counts: quantity on the y-axis, such as `counts per second`.
+        note: text for the subtitle, such as how counts were subtracted or normalised.
         style: style of the figure.
     """
     words = Words(title="Energy spectra", counts=counts, nothing="no data: no hit was used", note=note)
@@ -90,8 +90,8 @@ def gated(
         peaks: table of PEAKS to be marked, optionally with `kind` and `nuclide`.
         overlay: as for `spectrum`.
         compare: as for `spectrum`.
-        counts: what the y-axis shows, such as `net counts`.
-        note: text for the subtitle, such as what was subtracted.
+        counts: quantity on the y-axis, such as `net counts`.
+        note: text for the subtitle, such as which counts were subtracted.
         style: style of the figure.
     """
     words = Words(title=title, counts=counts, nothing="no data: no pair has a hit in the gate", note=note)
@@ -166,7 +166,7 @@ def energy_histograms(
 
 
 def _whole(every: pl.DataFrame, joined: pl.DataFrame, width: float) -> tuple[pl.DataFrame, float]:
-    """The joined bins of a part of the axis, of which those at its ends hold what lies beyond it, too."""
+    """The joined bins of a part of the axis, of which those at its ends hold the bins beyond it, too."""
     last: float = joined["left"].max()  # type: ignore[assignment]  # of numbers
     inside = every.filter(pl.col("x").is_between(joined["left"].min(), last + width))
     own = width / max(1, round(width / bins.bin_width(inside["x"])))  # to the last bit, however centres were rounded
@@ -192,7 +192,7 @@ def _subtitle(words: Words, hidden: str | None, frame: pl.DataFrame) -> str | No
 
 
 def _with_axis(spectra: pl.DataFrame) -> pl.DataFrame:
-    """One column `x` for what a spectrum is drawn over, and `axis` for its unit."""
+    """One column `x` for the abscissa of a spectrum, and `axis` for its unit."""
     kev = pl.col("energy_kev").cast(pl.Float64) if "energy_kev" in spectra.columns else pl.lit(None, pl.Float64)
     adc = pl.col("adc").cast(pl.Float64) if "adc" in spectra.columns else pl.lit(None, pl.Float64)
     return (

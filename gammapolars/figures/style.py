@@ -15,10 +15,10 @@ WIDTHS: dict[Theme, float] = {"screen": 9.0, "print": 8.6 / CM_PER_INCH, "slide"
 
 SLIDE_HEIGHT = 10.0 * 9 / 16
 PRINT_HEIGHT = 0.58
-"""Of the height on a screen: narrower figures are higher in proportion, as they have room for fewer letters a line."""
+"""Part of the height on a screen: narrower figures are higher in proportion, as fewer letters fit in a line."""
 
 PANELS = 0.7
-"""Of the height of a figure; the rest have titles and axes."""
+"""Part of the height of a figure; the rest is for titles and axes."""
 
 FONT_SIZES: dict[Theme, float] = {"screen": 10.0, "print": 8.0, "slide": 14.0}
 DPI: dict[Theme, int] = {"screen": 140, "print": 300, "slide": 160}
@@ -27,7 +27,7 @@ LEAST_CM, MOST_CM = 2.0, 120.0
 LEAST_FONT, MOST_FONT = 3.0, 72.0
 LEAST_DPI, MOST_DPI = 20, 2400
 MOST_PIXELS = 30_000
-"""A side of an image; more than twice as many are beyond what can be drawn."""
+"""A side of an image; more than twice as many are too many to draw."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class FigureStyle:
     theme: Theme = "screen"
 
     def __post_init__(self) -> None:
-        """Check what was chosen.
+        """Check the choices.
 
         Raises:
             UsageError: a range without a width, or a size, a resolution or a font that no figure can have.

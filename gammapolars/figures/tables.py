@@ -1,4 +1,4 @@
-"""What users give to be drawn, as tables with the columns that figures need."""
+"""Input of users for figures, as tables with the columns that figures need."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from gammapolars.figures.style import SCREEN, FigureStyle
 Frame = pl.DataFrame | pl.LazyFrame
 
 MOST_LETTERS = 60
-"""Of the name of an input."""
+"""Letters of the name of an input."""
 
 OVERLAY = "overlay"
 """The column that says which input a row is of."""
@@ -59,7 +59,7 @@ def with_overlay(
 
 
 def require(table: pl.DataFrame, what: str, columns: Sequence[str]) -> None:
-    """Raise where a table lacks what a figure needs.
+    """Raise where a table lacks columns that a figure needs.
 
     Raises:
         TableError: a column is missing.

@@ -25,7 +25,7 @@ LINE_PALETTE = (BLUE, ORANGE, GREEN, INK, AMBER, "#cc79a7", SKY)
 """The same for lines, which are thin: without yellow, and those that are light come last."""
 
 FONT = "sans-serif"
-"""DejaVu Sans, which comes with matplotlib, and what other programs have in its place; see `image.SETTINGS`."""
+"""DejaVu Sans, which comes with matplotlib, and its substitutes in other programs; see `image.SETTINGS`."""
 
 DIFFERENCE = "Time of the second detector − time of the first (ns)"
 """The axis of time differences."""
@@ -110,7 +110,7 @@ def compose(plot: p9.ggplot, *parts: Any) -> p9.ggplot:
 
 
 def columns_for(facets: int, style: FigureStyle = SCREEN) -> int:
-    """How many facets stand side by side."""
+    """How many facets are side by side."""
     columns = next((columns for most, columns in ((4, 1), (8, 2), (15, 3)) if facets <= most), 4)
     if style.theme == "slide":
         columns = math.ceil(math.sqrt(facets))
@@ -118,7 +118,7 @@ def columns_for(facets: int, style: FigureStyle = SCREEN) -> int:
 
 
 LEAST_LETTERS = 28
-"""What a facet has room for side by side."""
+"""Room of a facet side by side with others, in letters."""
 
 
 def height_for(facets: int, columns: int, *, alone: float = 4.4) -> float:

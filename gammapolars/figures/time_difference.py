@@ -46,8 +46,8 @@ def time_differences(
         random: intervals of t_b - t_a in which all pairs are random coincidences, ps; shaded in grey.
         overlay: column that distinguishes the inputs, which are drawn over each other.
         compare: `ratio` to or `difference` from the first input of all others, in a panel below.
-        counts: what the y-axis shows, such as `net counts`.
-        note: text for the subtitle, such as what was subtracted or normalised.
+        counts: quantity on the y-axis, such as `net counts`.
+        note: text for the subtitle, such as how counts were subtracted or normalised.
         style: style of the figure.
     """
     title = "Time differences of detector pairs"

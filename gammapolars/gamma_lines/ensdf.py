@@ -27,7 +27,7 @@ _FILE = re.compile(r"j_gg_([A-Z][a-z]?)(\d+)_(\d+)keV_([gmu])_[A-Z][a-z]?\d+_Z\d
 _NUMBER = rb"([0-9.]+(?:[eE][-+]?[0-9]+)?)"
 _PAIR = re.compile(rb'"gammaEnergyGate":\s*' + _NUMBER + rb',\s*"gammaEnergyCoincidence":\s*' + _NUMBER)
 _PHOTON = re.compile(rb'"gammaEnergy":\s*' + _NUMBER)
-"""Where photons stand in the files; reading all that is around them takes ten times as long."""
+"""Where photons are in the files; reading everything around them takes ten times as long."""
 
 POSITRONS = b"electronCaptureBetaPlusDecay"
 
@@ -38,8 +38,8 @@ NOTABLE = 0.1
 """Coincidences per 100 decays: rarer ones are not shown, and name no peak, without being asked for."""
 
 CORRECTIONS = {("I-126", "Te-126"): 100 / 0.527, ("I-126", "Xe-126"): 1 / 0.473, ("Nb-95m", "Mo-95"): 2.296 / 0.9548}
-"""What the photons of paceENSDF are multiplied by where they contradict the feeding of the levels, by nuclide and
-daughter: of I-126 they are per 1 or 100 decays of both branches already, of Nb-95m less than ENSDF itself has."""
+"""Factors for photons of paceENSDF where they contradict the feeding of the levels, by nuclide and
+daughter: for I-126 they are per 1 or 100 decays of both branches already, for Nb-95m less than ENSDF itself has."""
 
 _COLUMNS: dict[str, DType] = {
     "nuclide": pl.String,
@@ -64,8 +64,8 @@ def cascades(nuclide: str, *, least_coincidences: float = 0.0) -> pl.DataFrame:
     """Pairs of photons that one decay of a nuclide emits, from the ENSDF of paceENSDF.
 
     A head of a chain that `gp.lines` knows gives the pairs of all its members, per decay of the head. Positrons count
-    as two photons of 511 keV: one pair 511–511 each, and two pairs with every photon that follows them. What detectors
-    see of a pair, its angular correlation and the back-to-back annihilation are not in these numbers, nor X-rays.
+    as two photons of 511 keV: one pair 511–511 each, and two pairs with every photon that follows them. Efficiencies,
+    a pair's angular correlation and the back-to-back annihilation are not in these numbers, nor X-rays.
 
     Args:
         nuclide: any of ENSDF, such as `Co-60` or `Ag-110m` (the lowest isomer; `m2` is the next).
@@ -73,7 +73,7 @@ def cascades(nuclide: str, *, least_coincidences: float = 0.0) -> pl.DataFrame:
 
     Returns:
         `nuclide` and `daughter`; `energy_kev_x` ≤ `energy_kev_y`, keV as ENSDF has them; `coincidences` per 100 decays
-        with `coincidences_unc`, which leaves out what all of a decay's have in common; `half_life_s`, the longest known
+        with `coincidences_unc`, which leaves out the part that all those of a decay share; `half_life_s`, the longest
         half-life of a level between the two photons, in seconds: a window must be longer to hold the pair. Null: not
         known, or after a positron. The most frequent first.
 
@@ -121,7 +121,7 @@ def _names() -> frozenset[str]:
 def photon_pairs(nuclide: str) -> Floats:
     """The energies (keV) of the two photons of all cascades of a nuclide, in either order: (n, 2), quickly.
 
-    Where a decay emits positrons, 511 keV stands with each of its photons; not all of these are cascades.
+    Where a decay emits positrons, 511 keV is paired with each of its photons; not all of these are cascades.
 
     Args:
         nuclide: as `canonical` gives it.
@@ -208,12 +208,12 @@ def _read(nuclide: str, path: Path) -> list[_Cascade]:
 
 
 def daughter_of(decay: dict[str, Any]) -> str:
-    """What a decay leads to, such as Xe-126."""
+    """The product of a decay, such as Xe-126."""
     return re.sub(r"(\D+)(\d+)", r"\1-\2", decay["daughterID"])
 
 
 def _annihilation(nuclide: str, daughter: str, decay: dict[str, Any]) -> list[_Cascade]:
-    """Pairs with the two photons of a positron: each with the other, and with the photons of the level left behind."""
+    """Pairs with the two photons of a positron: each with the other, and with the photons of the level fed."""
     positrons = _positrons(decay)
     total = sum(number for number, _ in positrons.values())
     if not total:
@@ -236,7 +236,7 @@ def _annihilation(nuclide: str, daughter: str, decay: dict[str, Any]) -> list[_C
 
 
 def _positrons(decay: dict[str, Any]) -> dict[int, tuple[float, float]]:
-    """Positrons per 100 decays, with uncertainty, by the level that they leave behind."""
+    """Positrons per 100 decays, with uncertainty, by the level that they feed."""
     folder = _home() / "ENSDF_JSON"
     for path in folder.glob(f"j_input_{decay['parentID']}_{decay['daughterID']}_*.json"):
         scheme = json.loads(path.read_bytes())

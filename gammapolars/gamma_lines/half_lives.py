@@ -10,7 +10,7 @@ from gammapolars.core.errors import UsageError
 from gammapolars.gamma_lines.table import nuclide_name
 
 SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "y": 365.2422 * 86_400.0}
-"""Of a unit of time; evaluations mean the tropical year."""
+"""Seconds in a unit of time; evaluations mean the tropical year."""
 
 
 class HalfLife(NamedTuple):

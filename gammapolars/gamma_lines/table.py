@@ -1,4 +1,4 @@
-"""The table of gamma lines: one nuclide or chain of it, and what lies near an energy."""
+"""The table of gamma lines: one nuclide or chain of it, and the lines near an energy."""
 
 import math
 import re
@@ -78,19 +78,19 @@ def nearest_lines(
 ) -> pl.DataFrame:
     """The lines near an energy, the nearest first.
 
-    Distance alone names no peak: compare the intensities, and look for the other lines of the nuclide.
+    Distance by itself identifies no peak: compare the intensities, and look for the other lines of the nuclide.
 
     Args:
         energy_kev: of a peak.
         within_kev: how far a line may lie from it.
         least_intensity: leave out lines with fewer photons per 100 decays of their nuclide.
-        among: nuclides or heads of chains that may be there; all of the table, if not given.
+        among: nuclides or heads of chains that may be present; the whole table, if not given.
 
     Returns:
         A table of LINES with `distance_kev` in front, the line's energy less that of the peak.
 
     Raises:
-        UsageError: an energy or distance that is none, or an unknown nuclide.
+        UsageError: an impossible energy or distance, or an unknown nuclide.
     """
     if not (math.isfinite(energy_kev) and energy_kev > 0):
         raise UsageError(f"energy {energy_kev} is not the energy of a peak: it must be a positive number of keV")
@@ -115,7 +115,7 @@ COMMON = frozenset({
     "Bi-212", "Pb-212", "Bi-214", "Pb-214", "Ra-224", "Ra-226", "Ac-228", "Th-228", "Th-232", "Pa-234m", "Th-234",
     "U-235", "U-238", "Am-241",
 })  # fmt: skip
-"""Calibration sources, natural nuclides and what is met everywhere else: they name a peak sooner than others."""
+"""Calibration sources, natural nuclides and other common ones: they name a peak sooner than others."""
 
 
 def x_rays(names: Iterable[str] | None = None) -> pl.DataFrame:
@@ -147,13 +147,13 @@ def nuclides() -> tuple[str, ...]:
 
 
 def mass_and_name(nuclide: str) -> tuple[int, str]:
-    """What nuclides are in order of: the mass number, and the name."""
+    """The sort key of nuclides: the mass number, and the name."""
     name = _NAME.fullmatch(nuclide)
     return (int(name[2]) if name else 0), nuclide
 
 
 def heads() -> frozenset[str]:
-    """The names that stand for more than one nuclide: heads of chains."""
+    """The names that comprise more than one nuclide: heads of chains."""
     further = load().filter(pl.col("parent") != pl.col("nuclide"))["parent"]
     return frozenset({*further, *_INCLUDES})
 
@@ -168,7 +168,7 @@ def canonical(nuclide: str) -> str:
 
 
 def members(head: str) -> dict[str, Branch]:
-    """The nuclides whose lines a name stands for, each with how often it decays in a decay of the head."""
+    """The nuclides whose lines a name comprises, each with how often it decays in a decay of the head."""
     table = load()
     names = table.filter(pl.col("parent").is_in(_INCLUDES.get(head, (head,))))["nuclide"].unique(maintain_order=True)
     certain = Branch(1.0, 0.0)
@@ -177,7 +177,7 @@ def members(head: str) -> dict[str, Branch]:
 
 @cache
 def load() -> pl.DataFrame:
-    """The whole table as it stands in the package, intensities as their sources normalise them."""
+    """The whole table as it is in the package, intensities as their sources normalise them."""
     text = files("gammapolars.gamma_lines").joinpath("gamma_lines.csv").read_bytes()
     return pl.read_csv(text, schema=LINES.columns)
 
@@ -225,7 +225,7 @@ def _mark_doublets(table: pl.DataFrame) -> pl.DataFrame:
 def nuclide_name(text: str, names: Iterable[str], *, where: str) -> str:
     """The one of `names` that a text such as `152eu` means; case, dashes, spaces and the order of parts do not matter.
 
-    `where` says in the error what the names are: `the table of gamma lines`.
+    `where` says in the error where the names are from: `the table of gamma lines`.
 
     Raises:
         UsageError: it means none of them; the error names the nearest.

@@ -81,7 +81,7 @@ class PolygonGate:
         """The rows of a table that lie in the polygon.
 
         Raises:
-            TableError: the table has not both columns.
+            TableError: the table lacks one of the columns.
         """
         self.check(frame.collect_schema())
         return frame.filter(self.inside())

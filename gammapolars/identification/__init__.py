@@ -1,4 +1,4 @@
-"""What peaks are: full-energy peaks and of which nuclide, or what else photons leave in and around a detector."""
+"""Identification of peaks: full-energy peaks and their nuclides, and other traces of photons in a detector."""
 
 from gammapolars.identification.gated import gated_kinds as gated_kinds
 from gammapolars.identification.kinds import KINDS as KINDS

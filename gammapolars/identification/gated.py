@@ -1,4 +1,4 @@
-"""What peaks in coincidence with a line are: those of the nuclides that all pairs together show."""
+"""Identification of peaks in coincidence with a line: by the nuclides that all pairs together show."""
 
 import polars as pl
 
@@ -17,10 +17,10 @@ LEAST_INTENSITY = 0.1
 def gated_kinds(
     peaks: pl.DataFrame, of_all: pl.DataFrame, *, span_kev: tuple[float, float] | None = None
 ) -> pl.DataFrame:
-    """What each peak of a gated spectrum is.
+    """Identify each peak of a gated spectrum.
 
-    In coincidence with one line a nuclide shows its partners alone, in ratios of their own: nuclides are told by the
-    spectrum of all pairs, and each of their lines may be there. Where that names none, the gated one has to.
+    In coincidence with one line a nuclide shows only coincident lines, in ratios of their own: nuclides are found in
+    the spectrum of all pairs, and each of their lines may be there. Where that names none, the gated one has to.
 
     Args:
         peaks: of PEAKS, of the gated spectrum, or of one of each detector.
@@ -28,7 +28,7 @@ def gated_kinds(
         span_kev: from where to where the spectrum of all pairs reaches, keV; None: not known.
 
     Returns:
-        `peaks` with `kind`, `reason`, `nuclide` and `line_kev`, as of `peak_kinds`.
+        `peaks` with `kind`, `reason`, `nuclide` and `line_kev`, as from `peak_kinds`.
     """
     own = peak_kinds(peaks, gated=True)
     if own.is_empty() or "centroid_kev" not in own.columns:
@@ -42,7 +42,7 @@ def gated_kinds(
 
 
 def _of_peak(peak: dict[str, object], known: list[str]) -> Kind:
-    """The line of a known nuclide, where one is near; else what the peak is by itself, but for other nuclides."""
+    """The line of a known nuclide, where one is near; else the kind of the peak by itself, but for other nuclides."""
     own = Kind(*(peak[name] for name in Kind._fields))  # type: ignore[arg-type]
     kev, fwhm = peak["centroid_kev"], peak["fwhm_kev"]
     if own.kind == ANNIHILATION or not (isinstance(kev, float) and isinstance(fwhm, float) and kev > 0 and fwhm > 0):

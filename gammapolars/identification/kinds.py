@@ -35,7 +35,7 @@ KINDS = (
     origins.X_RAY,
     UNKNOWN,
 )
-"""What a peak can be."""
+"""Kinds of peaks."""
 
 KEYS = ("run", "board", "channel")
 
@@ -50,7 +50,7 @@ NOTABLE, MOST_OF_PARENT = 0.02, 0.5
 
 
 class Kind(NamedTuple):
-    """What a peak is, why, and of which nuclide and line (keV)."""
+    """The kind of a peak, why, and its nuclide and line (keV)."""
 
     kind: str
     reason: str
@@ -81,7 +81,7 @@ def peak_kinds(
     paired: bool = False,
     span_kev: tuple[float, float] | None = None,
 ) -> pl.DataFrame:
-    """What each peak of a table is.
+    """The kind of each peak of a table.
 
     Full-energy peaks have the width that most peaks agree on. They are named after nuclides whose strong lines are all
     there in about the ratio of their intensities; common sources and natural nuclides come first. Escapes, sums,
@@ -95,7 +95,7 @@ def peak_kinds(
         gated: whether they are those in coincidence with a line, which lack others of the same nuclide.
         paired: whether they are those of all pairs, in which 511 keV is in no ratio to other lines: its two photons fly
             apart, and opposite detectors see both.
-        span_kev: from where to where the spectrum reaches, keV: strong lines of a nuclide that are missing there speak
+        span_kev: range of the spectrum, keV: strong lines of a nuclide that are missing there speak
             against it. None: not known; then those between the peaks do.
 
     Returns:
@@ -157,7 +157,7 @@ def _kinds(peaks: PeakList, names: tuple[str, ...]) -> list[Kind]:
 
 
 def _kind(peaks: PeakList, at: int, seen: list[Sighting], parents: list[int], hump: Origin | None) -> Kind:
-    """What one peak is."""
+    """The kind of one peak."""
     named = _named(peaks, at, seen)
     off = abs(float(peaks.kev[at]) - ANNIHILATION_KEV)
     if off < peaks.tolerance(ANNIHILATION_KEV) + peaks.reach[at] and (
@@ -172,7 +172,7 @@ def _kind(peaks: PeakList, at: int, seen: list[Sighting], parents: list[int], hu
 
 
 def _wide(peaks: PeakList, at: int, hump: Origin | None) -> Kind:
-    """What is wider than a full-energy peak."""
+    """The kind of a peak that is wider than a full-energy peak."""
     wide = f"{peaks.fwhm[at] / peaks.width[at]:.1f} times as wide as full-energy peaks"
     if hump is not None:
         return Kind(hump.kind, f"{hump.reason}, {wide}")
@@ -183,7 +183,7 @@ def _wide(peaks: PeakList, at: int, hump: Origin | None) -> Kind:
 def _sharp(
     peaks: PeakList, at: int, named: Kind | None, others: list[Origin], hump: Origin | None, parents: list[int]
 ) -> Kind:
-    """What is as wide as a full-energy peak: the line of a nuclide, another trace of lines, or without a name."""
+    """The kind of a peak as wide as a full-energy peak: the line of a nuclide, another trace of lines, or no name."""
     if named is not None and not any(named.gives_way_to(one) for one in others if one.kind == origins.X_RAY):
         return named
     if hump is not None and peaks.is_scintillator:
@@ -223,7 +223,7 @@ def _lines_by_name(head: str) -> tuple[tuple[float, str, float], ...]:
 
 
 def _is_clear(peaks: PeakList, at: int, parents: list[int]) -> bool:
-    """Whether a peak without a name can only be a line: clear, alone, and no bit of a stronger line's continuum."""
+    """Whether a peak without a name can only be a line: clear, isolated, and no bit of a stronger line's continuum."""
     kev, area = float(peaks.kev[at]), float(peaks.area[at])
     if area < CLEAR * peaks.area_unc[at]:
         return False

@@ -23,22 +23,22 @@ FACTOR, FACTOR_PER_LN = 3.0, 1.6
 """How far an area may be from the one that another line predicts: a factor, and one more for each e-fold of energy."""
 
 SEEN_FROM_KEV = 150.0
-"""Most spectra begin below: stronger lines from here on to the lowest peak should be there, where one alone is."""
+"""Most spectra begin below: where a single line is found, stronger ones from here to the lowest peak should be, too."""
 
 SEEN = 5.0
 """A line should be seen where its predicted area is this many times the uncertainty of an area there, with a factor."""
 
 LEAST_PART = 0.6
-"""Of what a nuclide should show, this part (by predicted area) must be there."""
+"""The least part (by predicted area) of a nuclide's expected lines that must be found."""
 
 LEAST_OF_CHAIN = 0.1
 """The same of all photons of the chain, for a daughter that one line names."""
 
 CLOSE_RARE, CLOSE_ALONE = 0.4, 0.5
-"""Part of the tolerance within which one line alone names a rare nuclide, and a common one in a scintillator."""
+"""Part of the tolerance within which a single line names a rare nuclide, and a common one in a scintillator."""
 
 LEAST_OF_ONE, LEAST_OF_ALL = 0.4, 0.35
-"""The least part of all photons that one line must have to name a nuclide alone, or several together."""
+"""The least part of all photons that one line must have to name a nuclide by itself, or several together."""
 
 DRIFTED = 0.7
 """How far a calibration may have drifted, in units of the FWHM."""
@@ -53,7 +53,7 @@ CLEAR = 5.0
 """Area over its uncertainty of peaks that convince of a nuclide."""
 
 LEAST_ALONE = 0.05
-"""Part of the strongest peak's counts that a rare nuclide's line must have to name it all alone."""
+"""Part of the strongest peak's counts that a rare nuclide's line must have to name it by itself."""
 
 MOST_DOUBTFUL = 1.5
 """Where a hump may be, an area is a line's if it is at most this factor above the predicted one."""
@@ -220,7 +220,7 @@ def _gain(one: Sighting, peaks: PeakList, explained: set[int]) -> float:
 
 
 def _sighting(name: str, peaks: PeakList, masks: tuple[Mask, Mask], apart: float) -> Sighting | None:
-    """What there is of a nuclide; None where its strong lines are not."""
+    """The evidence for a nuclide; None where its strong lines are missing."""
     usable, doubtful = masks
     resolved = _resolved(name, peaks, apart)
     low, high = peaks.bounds
@@ -272,9 +272,9 @@ def _sighting(name: str, peaks: PeakList, masks: tuple[Mask, Mask], apart: float
 
 
 def _is_most(name: str, emitted: Floats, fits: Mask, may_lack: Mask) -> bool:
-    """Whether the lines that are there are most of what a nuclide emits, where nothing hides or absorbs it.
+    """Whether the lines that are there are most of a nuclide's radiation, where nothing hides or absorbs it.
 
-    How clear a line stands above the continuum goes about with its intensity: efficiencies fall with energy, and so
+    How clear a line is above the continuum goes about with its intensity: efficiencies fall with energy, and so
     does the square root of the continuum. A daughter does not come without its chain.
     """
     least = LEAST_OF_ONE if fits.sum() == 1 else LEAST_OF_ALL

@@ -23,13 +23,13 @@ MOST_SUM = 0.3
 """A sum has at most this part of the counts of the rarer of its lines."""
 
 MOST_PILE_UP = 0.02
-"""The same of two photons that arrived together by chance."""
+"""The same for two photons that arrived together by chance."""
 
 MOST_HUMP = 1.5
 """Counts in a hump of the continuum, at most, for each in the peak of the photon that makes it."""
 
 MOST_NARROW = 0.03
-"""The same in what is no wider than a line, where lines are resolved."""
+"""The same for peaks no wider than a line, where lines are resolved."""
 
 SUMMED = 8
 """The strongest lines of a nuclide, whose sums are looked for."""
@@ -40,7 +40,7 @@ HIGHEST_X_RAY = 120.0
 class Origin(NamedTuple):
     """Where else a peak can come from: its kind, the reason in words, and how far off the peak lies (in tolerances).
 
-    Of X-rays, `is_confirmed` tells that other peaks show them, too; of sums, `is_rare` that no cascade
+    For X-rays, `is_confirmed` says that other peaks show them, too; for sums, `is_rare` that no cascade
     makes them, or that both are annihilation photons, which fly apart.
     """
 
@@ -62,7 +62,7 @@ def scattered(kev: float, cosine: float) -> float:
 
 
 def sharp_origins(peaks: PeakList, at: int, parents: Sequence[int], seen: Sequence[Sighting]) -> Iterator[Origin]:
-    """What a peak can be that is as wide as lines are (an escape of one photon is a little wider)."""
+    """Kinds of a peak as wide as lines are (an escape of one photon is a little wider)."""
     kev, area = float(peaks.kev[at]), float(peaks.area[at])
     tolerance = float(peaks.tolerance(kev)) + 3 * float(peaks.kev_unc[at])
     for parent in parents:
@@ -79,7 +79,7 @@ def sharp_origins(peaks: PeakList, at: int, parents: Sequence[int], seen: Sequen
 
 
 def _sums(peaks: PeakList, at: int, seen: Sequence[Sighting], tolerance: float) -> Iterator[Origin]:
-    """Sums of two lines of a nuclide that is there, or by chance of the two strongest of all."""
+    """Sums of two lines of a nuclide that is there, or random sums of the two strongest of all."""
     kev, area = float(peaks.kev[at]), float(peaks.area[at])
     pairs = []
     for nuclide in seen:
@@ -106,7 +106,7 @@ def _annihilation(peaks: PeakList) -> list[int]:
 
 
 def _x_rays(peaks: PeakList, kev: float, tolerance: float, seen: Sequence[Sighting]) -> Iterator[Origin]:
-    """K X-rays of the nuclides that are there, and of what stands around: there the weaker ones only beside Kα1."""
+    """K X-rays of the nuclides found, and of surrounding material: there the weaker ones only with Kα1."""
     table, width = x_rays(["", *(one.nuclide for one in seen)]), float(peaks.width_at(kev))
     near = [
         (abs(row["energy_kev"] - kev), row)
@@ -134,9 +134,9 @@ def x_ray_partner(element: str, line: str) -> float:
 
 
 def humps(peaks: PeakList, at: int, parents: Sequence[int]) -> Iterator[Origin]:
-    """What the continuum of stronger lines can be taken for where it rises or falls.
+    """Structures in the continuum of stronger lines that can be mistaken for a peak where it rises or falls.
 
-    Where lines are resolved, a hump is many times wider than they are; what is as narrow as a line can only be a part
+    Where lines are resolved, a hump is many times wider than they are; a peak as narrow as a line can only be a part
     of it, next to the edge or to 180°.
     """
     kev, area = float(peaks.kev[at]), float(peaks.area[at])

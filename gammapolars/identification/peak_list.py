@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gammapolars.core.types import Floats, Mask
 
 LEAST_AREA = 3.0
-"""Area over its uncertainty: what is less says little of a peak's width, and names no nuclide."""
+"""Area over its uncertainty: a weaker peak says little about its width, and names no nuclide."""
 
 AGREE = 0.12
 """Relative difference from the expected width within which a width supports it, besides its own uncertainty."""
@@ -19,7 +19,7 @@ TOO_NARROW = 0.8
 """No full-energy peak is narrower than this part of the others at its energy."""
 
 BROAD = 1.4
-"""What is wider than the expected width by this factor, and by two of its uncertainties, is no full-energy peak."""
+"""A peak wider than expected by this factor, and by two of its uncertainties, is no full-energy peak."""
 
 MOST_SUPPORT = 50.0
 """No single peak counts for more in deciding about widths."""
@@ -98,7 +98,7 @@ def peak_list(table: pl.DataFrame, unit: str, fwhm: tuple[float, float, float] |
     Args:
         table: of PEAKS, of one spectrum.
         unit: `kev` or `adc`.
-        fwhm: what is known of FWHM² = a + b E + c E²; None: from the peaks themselves.
+        fwhm: FWHM² = a + b E + c E² as far as it is known; None: from the peaks themselves.
     """
     columns = [f"centroid_{unit}", f"centroid_{unit}_unc", f"fwhm_{unit}", f"fwhm_{unit}_unc", "area", "area_unc"]
     frame = (

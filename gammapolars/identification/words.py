@@ -1,4 +1,4 @@
-"""What peaks are, in the words of tables: the same on the terminal and on the page of a report."""
+"""Words for the kinds of peaks in tables: the same on the terminal and on the page of a report."""
 
 from typing import Any
 

@@ -56,7 +56,7 @@ def scan(
         columns: the columns of another program's table: `load_detectors("detectors.toml").columns`.
         apart: whether files, too, are runs of their own.
         drop_duplicates: whether hits with the board, channel and time of another one are left out.
-        losses: collects what cannot be read; without it, damage is an error.
+        losses: collects damage; without it, damage is an error.
 
     Raises:
         InputError: nothing is found, or a file is not a table of hits.

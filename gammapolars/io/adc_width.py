@@ -29,7 +29,7 @@ WHOLE = re.compile(r"-?[0-9]+")
 
 
 def adc_type(table: pl.LazyFrame, column: Column) -> DType:
-    """What adc values are kept as: 16 bits where these hold them, else whole numbers of 64, or floats.
+    """The type in which adc values are kept: 16 bits where these hold them, else whole numbers of 64, or floats.
 
     Args:
         table: of a file.

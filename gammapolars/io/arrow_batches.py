@@ -1,6 +1,6 @@
-"""What the batches of an Arrow IPC file unpack to, which their descriptions and contents tell before they are unpacked.
+"""Unpacked sizes of the batches of an Arrow IPC file, from their descriptions and contents before they are unpacked.
 
-A batch is a flatbuffer, a `Message` of Arrow's `Message.fbs`, and its contents: buffers one behind the other, each of
+A batch is a flatbuffer, a `Message` of Arrow's `Message.fbs`, and its contents: buffers one after the other, each of
 which begins with its unpacked length where the batch is compressed.
 """
 
@@ -15,7 +15,7 @@ PACKED_BYTES = 2**28
 """A batch may always unpack to so much, 256 MB,"""
 
 MOST_PACKED = 100
-"""and to so many times what is stored: measured hits are packed 2 to 10 times, and zeros a thousand times."""
+"""and to so many times the stored size: measured hits are packed 2 to 10 times, and zeros a thousand times."""
 
 MOST_DESCRIBED = 2**26
 """A description has no more bytes than this."""
@@ -49,9 +49,9 @@ def check_packing(path: Path) -> None:
 
 
 def unpacked_bytes(file: BinaryIO, place: int) -> int:
-    """What a description at a place and the contents behind it unpack to; 0 where they are not packed.
+    """The unpacked size of a description at a place and the contents after it; 0 where they are not packed.
 
-    Of the contents the lengths alone are read.
+    Only the lengths of the contents are read.
     """
     file.seek(place)
     start = 8 if file.read(4) == CONTINUATION else 4

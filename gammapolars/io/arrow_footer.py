@@ -1,8 +1,8 @@
 """Metadata for Arrow IPC files that are written already.
 
-What is known only when the last row is written cannot go into a schema that stands before the first. But readers take
+Metadata known only when the last row is written cannot go into a schema before the first. But readers take
 the schema of an IPC file from its footer, and the footer can be replaced: the new one has tables `Footer` and `Schema`
-of its own, with the metadata; their other fields point into the old footer, which follows behind them unchanged.
+of its own, with the metadata; their other fields point into the old footer, which follows them unchanged.
 
 A footer is a flatbuffer, described by Arrow's `File.fbs` and `Schema.fbs`: a table's fields are found by a list of
 their places in it, the vtable, and refer to other objects by the distance to them, always forwards.

@@ -30,7 +30,7 @@ def paged_array(count: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
 
 
 def _block(size: int) -> mmap.mmap:
-    """Memory of this process alone, of some bytes."""
+    """Memory of only this process, of some bytes."""
     if sys.platform == "win32" or EMULATES_WINDOWS:
         return mmap.mmap(-1, size)
     return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # shared memory has no huge pages

@@ -22,7 +22,7 @@ from gammapolars.io.text.table import Field, TextTable
 from gammapolars.streaming.slices import WIDE_ROWS, has_wide_rows, lazy_frame
 
 LINES = 1000
-"""This many rows of a text's beginning show what its columns hold."""
+"""This many rows of a text's beginning show the types of its columns."""
 
 Metadata = Callable[[], dict[str, str]]
 """Gives an output's provenance; asked at the end, when everything has been counted."""
@@ -33,7 +33,7 @@ def scan_csv(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
 
     Args:
         path: the file.
-        reading: what happens to lines that cannot be read, and a map of columns if the table is a foreign one.
+        reading: treatment of lines that cannot be read, and a map of columns if the table is a foreign one.
 
     Raises:
         InputError: the file is missing, or is no such CSV file; when collected, for a line that cannot be read.
@@ -90,7 +90,7 @@ def _csv_fields(
 
 
 def read_table(path: Path, what: str) -> pl.DataFrame:
-    """A small table of any columns, whole, out of a .parquet or .csv file.
+    """A small table of any columns, whole, from a .parquet or .csv file.
 
     Args:
         path: the file.
@@ -154,7 +154,7 @@ def sink_parquet(frame: pl.LazyFrame, path: Path, metadata: Metadata) -> None:
             frame.sink_parquet(file, metadata=texts, row_group_size=row_group_size)
         except pl.exceptions.ComputeError:
             if failed:
-                raise failed[0] from None  # polars tells of it in words alone
+                raise failed[0] from None  # polars reports it only in words
             raise
 
 

@@ -24,7 +24,7 @@ HITS, PAIRS, SPECTRA, MATRIX, TABLE, DETECTORS = "hits", "pairs", "spectra", "ma
 
 @dataclass(frozen=True)
 class Kind:
-    """What a table is of.
+    """A kind of table.
 
     Attributes:
         name: the word for it.
@@ -67,11 +67,11 @@ KINDS = (
 SHOWN_ROWS = 100_000
 
 SUFFIXES = (".parquet", ".arrow", ".csv")
-"""Of files whose tables are recognised by their columns."""
+"""Suffixes of files whose tables are recognised by their columns."""
 
 
 def kind_of(name: str) -> str:
-    """What a file, a pattern or a folder holds: the name of one of `KINDS`, a matrix, another table, detectors, hits.
+    """The content of a file, a pattern or a folder: one of `KINDS` by name, a matrix, another table, detectors, hits.
 
     Where nothing else is seen, the answer is hits: reading them says what is wrong.
     """
@@ -86,7 +86,7 @@ def kind_of(name: str) -> str:
 
 
 def _by_columns(path: Path) -> str | None:
-    """What a table is of; None where its columns do not show it, or it is not a table."""
+    """The kind of a table; None where its columns do not show it, or it is not a table."""
     if path.suffix.lower() not in SUFFIXES:
         return None
     columns = columns_of(path)
@@ -94,7 +94,7 @@ def _by_columns(path: Path) -> str | None:
 
 
 def kind_by(columns: Collection[str]) -> str | None:
-    """What a table with these columns is of, if the package writes such."""
+    """The kind of a table with these columns, if the package writes such."""
     if axis_columns(columns) and "counts" in columns:
         return MATRIX
     return next((kind.name for kind in KINDS if kind.fits(columns)), None)
@@ -123,7 +123,7 @@ def columns_of(path: Path) -> list[str]:
 
 
 def scan_table(path: Path) -> pl.LazyFrame:
-    """The table of a .parquet, .arrow or .csv file as it stands.
+    """The table of a .parquet, .arrow or .csv file as it is.
 
     Raises:
         InputError: it is missing or damaged.

@@ -1,4 +1,4 @@
-"""Chains of files through which a counter of time goes on, and what is known of the counters of several chains."""
+"""Chains of files through which a counter of time goes on, and the relations of the counters of several chains."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

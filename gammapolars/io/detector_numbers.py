@@ -15,7 +15,7 @@ PEEKED_ROWS = 10_000
 def check_channel_numbers(table: pl.LazyFrame, channel: Column | None, path: Path, losses: Losses) -> None:
     """Raise, or note, where the numbers of a column of channels may be the names of detectors.
 
-    Names are looked up in columns of text alone. Numbers all of which are names and not all of which are channels of
+    Names are looked up only in columns of text. Numbers all of which are names and not all of which are channels of
     detectors are meant as names; if all of them are both, they are taken as channels.
 
     Args:

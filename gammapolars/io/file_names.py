@@ -23,7 +23,7 @@ def check_name(path: PurePath) -> None:
 def fault_on_windows(name: str) -> str | None:
     """Why Windows has no file of this name, after "Naming Files, Paths, and Namespaces" of its documentation.
 
-    What is written to `run:1.csv` goes into a hidden stream of `run`, and to `NUL.csv` nowhere; a point or space at
+    Data written to `run:1.csv` go into a hidden stream of `run`, and to `NUL.csv` nowhere; a point or space at
     the end is dropped.
     """
     if found := _FORBIDDEN.search(name):

@@ -10,7 +10,7 @@ from gammapolars.streaming.slices import batches_of, lazy_frame
 
 
 def flat(table: pl.LazyFrame, path: Path, names: Iterable[str]) -> pl.LazyFrame:
-    """A row for each hit of a table of events; what an event has once stands with each of its hits.
+    """A row for each hit of a table of events; values that an event has once are repeated for each of its hits.
 
     Args:
         table: as the file holds it.

@@ -22,7 +22,7 @@ from gammapolars.streaming.slices import batches_of, lazy_frame
 OWN: dict[str, DType] = {**MAPPED, "run": pl.UInt16()}
 
 REQUIRED = {*HITS.columns, "run"}
-"""What every hit has."""
+"""Columns of every hit."""
 
 
 def as_hits(
@@ -37,12 +37,12 @@ def as_hits(
     Args:
         table: as the file holds it.
         path: the file.
-        reading: the map, and what happens to hits that are out of range.
+        reading: the map, and the treatment of hits that are out of range.
         unchecked: whether values may be missing, and times anything, because the format's reader looks at none.
         counter: that of its times, if it rolls over without a flag.
 
     Raises:
-        InputError: the map names a column that the table has not, or one that holds something else than it should; when
+        InputError: the map names a column that the table lacks, or one that holds something else than it should; when
             collected, for hits that are out of range.
     """
     mapped = [name for column in reading.columns.values() for name in column.sources]
@@ -57,7 +57,7 @@ def as_hits(
         check_channel_numbers(table, sources.get("channel"), path, reading.losses)
         expressions = {
             ours: _expression(ours, sources, table) if ours in unlike else pl.col(ours) for ours in sources
-        }  # what is wrong with the others, if anything, is said of all tables alike
+        }  # errors in the others, if any, are reported alike for all tables
     except TableError as error:
         raise InputError(f"{path}: {error}") from None
     schema = pl.LazyFrame(schema=columns).select(**expressions).collect_schema()
@@ -195,13 +195,13 @@ def _board_without_unit(time: Column, sources: Mapping[str, Column], hit: pl.Dat
 
 
 def _units_with(time: Column, board: int) -> str:
-    """What to write so that a board has a unit, too."""
+    """The TOML text that gives a board a unit, too."""
     units = ", ".join(f'{number} = "{unit}"' for number, unit in time.units)
     return f'write {TIME} = {{name = "{time.name}", unit = {{{units}, {board} = "…"}}}}'
 
 
 def _advice(hits: pl.Series, source: Column, values: list[object]) -> str:
-    """What to do where values do not fit, if there is anything."""
+    """Advice where values do not fit, if there is any."""
     if hits.name == TIME:
         return origin_advice(source, values[0])
     if hits.name in ADC_COLUMNS and hits.dtype == pl.UInt16 and isinstance(values[0], int) and source.bits is None:

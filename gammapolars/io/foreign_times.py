@@ -1,4 +1,4 @@
-"""Times of other programs' tables: what of them may be wrong without a value that is."""
+"""Times of other programs' tables: errors of times whose values are not wrong by themselves."""
 
 import re
 from collections.abc import Collection
@@ -21,7 +21,7 @@ FINER = {
     "ps": "ps|psecs?|pico(?:s|secs?|seconds?)?",
     "": "frac|fractions?|fine|subsecs?|subseconds?",
 }
-"""What columns are called that hold what a coarser column of time leaves out, by their unit."""
+"""Names of columns that hold the fraction which a coarser column of time leaves out, by their unit."""
 
 FINER_NAMES = {
     unit: re.compile(
@@ -116,7 +116,7 @@ def _largest_unit_ps(column: Column) -> float:
 
 
 def origin_advice(column: Column, value: object) -> str:
-    """What to write where a value lies beyond all times, because it counts from a date; nothing where it does not."""
+    """Advice where a value lies beyond all times, because it counts from a date; nothing where it does not."""
     if column.origin is not None:
         return ""
     if isinstance(value, datetime):

@@ -23,14 +23,14 @@ Writer = Callable[[pl.LazyFrame, Path, Metadata], None]
 
 @dataclass(frozen=True)
 class Format:
-    """What can be done with files of a format.
+    """Operations on files of a format.
 
     Attributes:
         scan: gives hits, as recorded.
         scan_pairs: gives pairs, where that is something else; None: `scan` does.
         count: how many hits a file (its path, how it is read, its hits) holds, by its metadata; None: not known.
         save: writes a table; None: nothing is written in this format.
-        layouts: what writes a table in other forms than our own, by the form's name.
+        layouts: writers of a table in other forms than our own, by the form's name.
         numbers_only: whether tables with text, such as names, cannot be kept in it.
         text: gives the provenance or another text that a file (its path) carries under a key; None: it carries none.
             It raises whatever a damaged file leads to.

@@ -20,7 +20,7 @@ Kind = Literal["part", "partial", "sort"]
 """A file that is being written, a folder of such files, a folder of temporary files."""
 
 HIDDEN = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.(?P<kind>part|partial|sort|lock)", re.DOTALL)
-"""What they are called; a `lock` is the file that is locked for a folder."""
+"""Their names; a `lock` is the file that is locked for a folder."""
 
 _HELD: dict[Path, int] = {}
 """The descriptors by which files are locked."""
@@ -53,7 +53,7 @@ def hidden_folder(path: Path, kind: Kind, cleaning: ExitStack, *, inside: bool =
 
     Args:
         path: the output, next to which the folder lies.
-        kind: what it is for.
+        kind: its purpose.
         cleaning: at whose end it is removed.
         inside: whether it lies in `path`, a folder, instead.
     """
@@ -99,13 +99,13 @@ def let_go(path: Path) -> None:
 
 
 def ready_to_move(path: Path) -> None:
-    """Unlock a file that is about to be renamed, where the system does not rename what is open."""
+    """Unlock a file that is about to be renamed, where the system does not rename open files."""
     if IS_WINDOWS:
         let_go(path)
 
 
 def _locked_for(path: Path) -> Path:
-    """What is locked for a hidden file or folder."""
+    """The file that is locked for a hidden file or folder."""
     return path.with_suffix(".lock") if IS_WINDOWS and path.is_dir() else path
 
 

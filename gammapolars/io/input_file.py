@@ -1,4 +1,4 @@
-"""One file of hits: where it lies, what is known of it, and its hits as recorded."""
+"""One file of hits: its place, its metadata, and its hits as recorded."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -121,7 +121,7 @@ class InputFile:
         return fingerprint(self.path)
 
     def watched(self, batches: Iterable[pl.DataFrame], reorder_ps: int) -> Iterator[pl.DataFrame]:
-        """The same hits, as recorded, of this file and those that follow it; what order they are in is noticed."""
+        """The same hits, as recorded, of this file and those that follow it; their order is noted."""
         tally = OrderTally(reorder_ps)
         for batch in batches:
             tally.add(batch["timestamp_ps"])

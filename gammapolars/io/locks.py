@@ -7,7 +7,7 @@ if sys.platform == "win32":
     import msvcrt
 
     FAR = 2**40
-    """The byte that is locked: nobody can read or write what is, so that it lies behind all that files hold."""
+    """The byte that is locked: nobody can read or write a locked one, so that it lies beyond all content of files."""
 
     def try_lock(opened: int) -> bool | None:
         """Lock an open file until it is closed; False if another process has it locked, None if there are no locks."""

@@ -38,14 +38,14 @@ class LostRows:
     def leave_out(
         self, what: str, first_row: int, lost: Mask, kind: Kind = "damaged", *, place: str | None = None
     ) -> None:
-        """Leave rows out of what is read.
+        """Leave rows out of the rows read.
 
         Args:
             what: the place and what is wrong there, as for `Losses.leave_out`.
             first_row: the row in the file of the mask's first element.
             lost: which of the rows from there on are lost.
             kind: of the loss.
-            place: names the place where `what` may tell more than that; what was told of it first stays.
+            place: names the place where `what` may say more than that; the first message about it stays.
 
         Raises:
             InputError: nothing may be left out.

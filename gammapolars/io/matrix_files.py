@@ -26,7 +26,7 @@ GRID_WRITERS: dict[str, Callable[[Grid, BinaryIO, Texts], None]] = {
     ".spn": lambda grid, file, _: radware.write_m4b(grid, file),
     ".root": histograms.write_matrix,
 }
-"""What writes a matrix with all its bins, by the file's suffix."""
+"""Writers of a matrix with all its bins, by the file's suffix."""
 
 TABLES = {".parquet": "parquet", ".csv": "csv"}
 """The suffixes of matrices that are written as the tables that they are."""
@@ -34,7 +34,7 @@ TABLES = {".parquet": "parquet", ".csv": "csv"}
 SUFFIXES = (*GRID_WRITERS, *TABLES)
 
 SUBTRACTED_KEY = "background_counts"
-"""What the summary of a command has where the background of the matrix was subtracted."""
+"""Key in the summary of a command where the background of the matrix was subtracted."""
 
 RADWARE_TYPES = {".mat": "<u2", ".m4b": "<i4", ".spn": "<i4"}
 """numpy's types of the counts in RadWare matrices, by the file's suffix."""
@@ -56,7 +56,7 @@ def save_matrix(
     Args:
         matrix: a long and sparse table: `energy_kev_x` and `energy_kev_y`, or with `adc`, `dt_ps` or `time_s` instead
             of energies (bin centres), `counts`, `variance`. RadWare's channels are its bins from 0 on.
-        path: ends in .mat (RadWare, 16 bits a count), .m4b or .spn (32 bits), .root (TH2D), .parquet or .csv.
+        path: ends in .mat (RadWare, 16 bits per count), .m4b or .spn (32 bits), .root (TH2D), .parquet or .csv.
         bin_kev: width of the bins of energy, where too few are filled to show it.
         bin_adc: width of the bins of adc, where they hold several values each; otherwise whole numbers are channels.
         bin_x: width of the bins on x, whatever they are bins of.
@@ -142,7 +142,7 @@ def is_matrix(path: str | Path) -> bool:
 
 
 def _filled_bins(path: Path, suffix: str, name: str | None) -> pl.LazyFrame:
-    """A stored matrix as it stands; of a histogram, which is a whole in its file, at once."""
+    """A stored matrix as it is; a histogram, which is a whole in its file, at once."""
     if suffix == ".root":
         matrix = histograms.read_matrix(path, name).lazy()
         summary = (provenance.of_file(path) or {}).get("summary", {})

@@ -12,7 +12,7 @@ from gammapolars.streaming.time_order import Batches, OnRepair, continuous, reor
 from gammapolars.streaming.wild_times import OnWild
 
 ORDER_COLUMNS = ("board", "channel", "timestamp_ps", "flags")
-"""What the time order of several files depends on."""
+"""Columns on which the time order of several files depends."""
 
 ROWS = 2_000_000
 """This many rows are read at once of all files together, if there are not very many."""
@@ -29,7 +29,7 @@ class Source:
         first_ps: the time of its first hit; it is not opened before the stream comes near it.
         batches: opens it and gives its hits as recorded.
         detector: (board, channel) of its first hit: of hits at the same time, the lower detector's come first.
-        name: what messages call it.
+        name: for messages.
         on_wild: called with hits with an impossible time, and whether they are left out.
     """
 
@@ -63,7 +63,7 @@ class Source:
 def merged(sources: list[Source], *, reorder_ps: int = 0, on_repair: OnRepair | None = None) -> Batches:
     """The hits of all sources in time order; hits of equal time by their sources' detectors, then as sources are given.
 
-    Sources that follow each other are passed on as they are, one open at a time. Of those that overlap, one to two
+    Sources that follow each other are passed on as they are, one open at a time. If they overlap, one to two
     batches each are held, and everything before the earliest of the batches' ends is sorted together. An epoch of all
     sources comes before the next epoch of any, and times go on by the same offset in all.
 
@@ -131,7 +131,7 @@ def _opened(cursor: "_Cursor") -> list["_Cursor"]:
 
 
 class _Cursor:
-    """Where one stream stands: what has been read of it and not yet been taken.
+    """State of one stream: the hits that have been read from it and not yet been taken.
 
     Attributes:
         rank: hits of equal time come in the order of their streams' ranks.
@@ -160,7 +160,7 @@ class _Cursor:
         return part
 
     def read_on(self) -> bool:
-        """Read the next batch where less than half a batch, or hits of one time alone, are left; False at the end."""
+        """Read the next batch where less than half a batch, or only hits of one time, are left; False at the end."""
         while not self.ended and (self._rows.height < self._enough or self.last_ps == self._rows["timestamp_ps"][0]):
             batch = next(self._batches, None)
             if batch is None:

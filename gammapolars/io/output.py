@@ -14,10 +14,10 @@ from gammapolars.io.transaction import current_transaction
 
 @contextmanager
 def complete_or_nothing(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """A hidden file beside `path` to write to; it takes the name `path` when the block ends without an error.
+    """A hidden file next to `path` to write to; it takes the name `path` when the block ends without an error.
 
-    Within `outputs_together` it takes that name when all outputs do. What processes that were killed have left of the
-    same output is removed.
+    Within `outputs_together` it takes that name when all outputs do. Leftovers of killed processes for the
+    same output are removed.
 
     Args:
         path: the output's final name.

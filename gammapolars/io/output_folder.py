@@ -49,7 +49,7 @@ def folder_complete_or_nothing(
 
 
 def check_folder(folder: Path, *, overwrite: bool, names: Sequence[str] = ()) -> None:
-    """Refuse what should not be written, before any work is done."""
+    """Refuse outputs that should not be written, before any work is done."""
     with writable(folder):
         protection().check_folder(folder)
         if folder.is_dir():

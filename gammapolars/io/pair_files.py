@@ -38,7 +38,7 @@ class PairFiles:
 
     @property
     def name(self) -> str:
-        """What messages call them."""
+        """Their name in messages."""
         more = f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else ""
         return f"{self.paths[0]}{more}"
 
@@ -86,7 +86,7 @@ def _window(path: Path) -> Window | None:
 
 
 def open_pairs(names: Sequence[str | Path]) -> PairFiles | None:
-    """The pairs that names stand for: of files, patterns or folders of parts; None where they stand for no pairs.
+    """The pairs behind some names: files, patterns or folders of parts; None where they name no pairs.
 
     Raises:
         InputError: the files do not agree on their columns.
@@ -112,7 +112,7 @@ def open_pairs(names: Sequence[str | Path]) -> PairFiles | None:
 
 
 def _paths_of(name: str | Path) -> list[Path]:
-    """The files of pairs that a name stands for; none where it stands for something else."""
+    """The files of pairs that a name means; none where it means something else."""
     if is_remote(name):
         return []
     path = Path(name)

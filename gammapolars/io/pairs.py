@@ -11,7 +11,7 @@ from gammapolars.io.reading import READING
 from gammapolars.io.remote import is_remote
 
 ADVICE = "give the run they were made from"
-"""What to do where pairs do not give the answer."""
+"""Advice where pairs do not give the answer."""
 
 
 def scan_pairs(path: str | Path) -> pl.LazyFrame:

@@ -1,4 +1,4 @@
-"""Patterns of file names, in which a folder that is there stands for itself, whatever characters its name has."""
+"""Patterns of file names, in which an existing folder is meant literally, whatever characters its name has."""
 
 import glob
 from collections.abc import Callable
@@ -9,7 +9,7 @@ P = TypeVar("P", bound=PurePath)
 
 
 def matches(name: str | Path) -> list[Path] | None:
-    """The files and folders that a pattern stands for, none of them too; None where a name is no pattern.
+    """The files and folders that match a pattern, none of them too; None where a name is no pattern.
 
     Raises:
         OSError, ValueError: it cannot be looked up.

@@ -14,8 +14,8 @@ _SCAN = re.compile(r"\bSCAN \[(?P<first>.*?)(?P<more>, \.\.\. \d+ other sources?
 def check_not_scanned(frame: pl.LazyFrame, path: Path) -> None:
     """Raise where an output would take the place of a file that polars scans for it.
 
-    Files that this package scans look after themselves (`lazy_frame`). Of more files than a few, plans name the first
-    alone: then those of the same format next to it are taken for the others.
+    Files that this package scans look after themselves (`lazy_frame`). For more files than a few, plans name only the
+    first: then those of the same format next to it are taken for the others.
 
     Raises:
         OutputError: it would.

@@ -1,4 +1,4 @@
-"""What outputs must not replace: nothing, as long as nobody says what is read."""
+"""Files that outputs must not replace: none, as long as nobody says which are read."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,13 +28,13 @@ _CURRENT: ContextVar[Protection | None] = ContextVar("what is protected", defaul
 
 
 def protection() -> Protection:
-    """What holds now."""
+    """The protection now in force."""
     return _CURRENT.get() or Protection()
 
 
 @contextmanager
 def protecting(what: Protection) -> Iterator[None]:
-    """What holds in the block, for all that writes files."""
+    """Protect in the block, for everything that writes files."""
     token = _CURRENT.set(what)
     try:
         yield

@@ -70,7 +70,7 @@ def versions() -> dict[str, str]:
 
 
 def finite_json(text: str) -> Any:
-    """What a JSON text holds, with nulls for what Python's own reader takes for a number, and JSON has not: NaN, 1e999.
+    """The content of a JSON text, with nulls for what Python's reader takes for a number, and JSON has not: NaN, 1e999.
 
     Raises:
         ValueError: it is no JSON.
@@ -83,19 +83,19 @@ def finite_json(text: str) -> Any:
 
 
 def of_file(path: Path) -> dict[str, Any] | None:
-    """What `describe` wrote into a file; None where it carries nothing of the kind."""
+    """The provenance that `describe` wrote into a file; None where it carries none."""
     form = format_of(path)
     if form is None or form.text is None:
         return None
     try:
         entry = finite_json(form.text(path, KEY))
-    except Exception:  # its hits may be read all the same; uproot raises what comes to a parser's hand
+    except Exception:  # its hits may be read all the same; uproot raises any error of its parser
         return None
     return _known(entry) if isinstance(entry, dict) else None
 
 
 def _known(entry: dict[str, Any]) -> dict[str, Any]:
-    """An entry without what `describe` would not have written: other programs may use the same key."""
+    """An entry without content that `describe` would not have written: other programs may use the same key."""
     of_kind = {
         "inputs": lambda value: isinstance(value, list),
         "versions": lambda value: isinstance(value, dict),

@@ -1,4 +1,4 @@
-"""How the files of a run are to be read, and what had to be left out of them."""
+"""How the files of a run are to be read, and the data that had to be left out of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -94,14 +94,14 @@ class Losses:
 
 @dataclass(frozen=True)
 class Reading:
-    """How files are read: what their names and contents do not say.
+    """How files are read, as far as their names and contents do not say.
 
     Attributes:
         tree: name of the hits' tree in ROOT files, where it is not `Data_R`, `Data_F` or `Data`.
         bin_layout: layout of CoMPASS BIN files without a header.
         columns: which column of a foreign table holds what, by our names; from `[columns]` of detectors.toml.
-        rollover_ps: the period of a counter of time that rolls over without a flag (ps), where `columns` tell of none.
-        losses: what happens to hits that cannot be read.
+        rollover_ps: the period of a counter of time that rolls over without a flag (ps), where `columns` give none.
+        losses: treatment of hits that cannot be read.
         chunk_hits: the least that a reader that decodes ahead does so at once: less where many files are open.
     """
 

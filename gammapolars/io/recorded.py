@@ -1,4 +1,4 @@
-"""Recorded data, and what a command reads: no output ever replaces it, or is taken for it later."""
+"""Recorded data, and the input of a command: no output ever replaces it, or is taken for it later."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from gammapolars.io.remote import is_remote
 from gammapolars.io.text.blocks import TextFile
 
 NOTES = ("run.info", "settings.xml")
-"""What CoMPASS writes next to the hits of a run."""
+"""Files that CoMPASS writes next to the hits of a run."""
 
 HISTOGRAMS = "hcompass"
 """So begin, in small letters, the names of its files of histograms."""
@@ -55,7 +55,7 @@ class RunFolder:
 
 @dataclass(frozen=True)
 class Recorded(Protection):
-    """What a command reads, and recordings in general.
+    """The files that a command reads, and recordings in general.
 
     Attributes:
         files: that are read.
@@ -74,7 +74,7 @@ class Recorded(Protection):
         return by_path | {own: path for path in self.files if (own := identity(path))}
 
     def check(self, path: Path) -> None:
-        """Raise where an output would replace what is read or was recorded, or would be read as a run next time.
+        """Raise where an output would replace a file that is read or was recorded, or would be read as a run next time.
 
         Raises:
             OutputError: it would.
@@ -137,7 +137,7 @@ def is_recording(path: Path) -> bool:
 
 
 def read_by(names: Iterable[str | Path], further: Iterable[Path] = (), *, to_hits: bool = False) -> Recorded:
-    """What must be protected where runs are read; names of which there are none are passed over.
+    """The files to be protected where runs are read; names without any are passed over.
 
     Args:
         names: files, glob patterns or folders of runs, or of whatever else a command takes in their place.
@@ -166,7 +166,7 @@ def read_by(names: Iterable[str | Path], further: Iterable[Path] = (), *, to_hit
 
 
 def _named(name: str) -> tuple[Sequence[Path], bool]:
-    """The files and folders that a name stands for, and whether it is a pattern."""
+    """The files and folders that a name means, and whether it is a pattern."""
     try:
         if Path(name).exists():
             return [Path(name)], False

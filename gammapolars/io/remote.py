@@ -9,7 +9,7 @@ from gammapolars.core.errors import InputError, first_line
 SCHEMES = ("http://", "https://", "s3://", "root://")
 
 BLOCK_BYTES = 2**18
-"""What is asked for at once where metadata are read here and there."""
+"""Bytes requested at once where metadata are read here and there."""
 
 THREADS = 16
 """How many baskets are asked for at once: each waits for the network, not for a processor."""
@@ -23,7 +23,7 @@ def is_remote(name: str | Path) -> bool:
 class RemotePath(type(Path())):  # type: ignore[misc]
     """The address of a file on a server in place of a path; a path's own text would lose one of its slashes.
 
-    It can be asked for what reading needs: whether it is there, how long it is, and its bytes.
+    It answers the questions of a reader: whether it is there, how long it is, and its bytes.
     """
 
     url: str
@@ -80,7 +80,7 @@ def remote_path(url: str) -> RemotePath:
     """Find a file on its server.
 
     Raises:
-        InputError: there is no such file or server, or what reads from it is not installed.
+        InputError: there is no such file or server, or the package that reads from it is not installed.
     """
     import fsspec
 
@@ -94,7 +94,7 @@ def remote_path(url: str) -> RemotePath:
             f"{url}: cannot be read without additional packages: pip install 'gammapolars[remote]' "
             f"({first_line(error)})"
         ) from None
-    except FileNotFoundError as error:  # what fsspec also makes of a server that does not answer
+    except FileNotFoundError as error:  # fsspec also raises it for a server that does not answer
         if error.__cause__ is None or getattr(error.__cause__, "status", 0) == 404:
             raise InputError(f"{url}: there is no such file on the server") from None
         raise InputError(f"{url}: cannot be read from its server: {error.__cause__}") from None

@@ -13,14 +13,14 @@ from gammapolars.io.reading import Losses
 from gammapolars.streaming.slices import batches_of
 
 LATE = 8
-"""A hit may lie behind the one before it by an eighth of the period; further back, the counter has rolled over."""
+"""A hit may be earlier than the one before it by an eighth of the period; beyond, the counter has rolled over."""
 
 LEAST_JUMPS, MOST_JUMPS = 3, 0.1
 """Where the hits of one board seem to be a period apart so often, several boards have counters of their own."""
 
 
 def gap_advice(period_ps: int) -> str:
-    """What it means, and what to do, where times of a counter step back that were made to go on."""
+    """The meaning, and the remedy, if times step back of a counter that was made to go on."""
     return (
         f"its counter rolls over after {format_ps(period_ps)}, and may have a gap without hits of more than "
         f"{format_ps(period_ps - period_ps // LATE)}, after which rollovers cannot be counted: read the "
@@ -143,7 +143,7 @@ class Counter:
 
     @property
     def end(self) -> "_State":
-        """Where the counter stands behind the file's last hit."""
+        """The state of the counter after the file's last hit."""
         if self._end is None and self._hits is not None:
             for _ in batches_of(self._hits.select("timestamp_ps")):
                 pass
@@ -151,7 +151,7 @@ class Counter:
 
 
 class _State:
-    """Where a counter stands, and how often it has rolled over; as another one, of the file before."""
+    """The value of a counter, and how often it has rolled over; as another one, of the file before."""
 
     def __init__(self, before: "_State | None" = None) -> None:
         self.last_ps: int | None = before.last_ps if before else None

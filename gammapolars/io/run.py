@@ -1,4 +1,4 @@
-"""A run: the files of what was recorded between one start and stop."""
+"""A run: the files of the data recorded between one start and stop."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ FIRST_HITS = 100
 
 @dataclass(frozen=True)
 class Run:
-    """What was recorded between one start and stop, in one or more files.
+    """The data recorded between one start and stop, in one or more files.
 
     Attributes:
         source: where its files lie and how they were chosen.
@@ -46,7 +46,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         first, *more = self.files
         return f"{first.path} and {len(more)} more" if more else str(first.path)
 
@@ -57,16 +57,16 @@ class Run:
 
     @cached_property
     def recorded(self) -> RunInfo | None:
-        """What the digitizer's software wrote down about the run, beside its hits."""
+        """Metadata of the run from the digitizer's software, besides its hits."""
         return read_run_info(self.source.folder)
 
     @cached_property
     def live_times(self) -> LiveTimes | None:
-        """The times that the digitizer's software counted, as it wrote them beside the run's hits."""
+        """The times counted by the digitizer's software, as it recorded them with the run's hits."""
         return live_times(self.source.folder)
 
     def advice(self, otherwise: str) -> str:
-        """What to do about times that step back: where they were made to go on, their counter is known already."""
+        """Advice on times that step back: where they were made to go on, their counter is known already."""
         period = self.files[0].reading.period_ps
         return gap_advice(period) if period else otherwise
 
@@ -157,7 +157,7 @@ class Run:
 
     @property
     def on_wild(self) -> OnWild | None:
-        """Told, in its hits, of those with an impossible time; None: it has been told where they were recorded."""
+        """Called, as hits are read, with those of impossible times; None: they were noted where they were recorded."""
         return None if self.drop_duplicates else self._on_wild
 
     @property
@@ -179,7 +179,7 @@ class Run:
         return True
 
     def look_at_wild(self, path: Path, wild: WildTime) -> bool:
-        """The same where nothing but a look at the run is asked: what would be an error is left out, and says so."""
+        """The same where only a look at the run is asked for: a hit that would be an error is left out, with a note."""
         losses = self.files[0].reading.losses
         if losses.keep_going or self._keeps(wild):
             return self.note_wild(path, wild)

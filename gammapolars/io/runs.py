@@ -31,7 +31,7 @@ class Runs:
 
     Attributes:
         all: the runs; `run` numbers them from 1 where they are several.
-        reading: how their files are read, and what was left out of them.
+        reading: how their files are read, and the data left out of them.
     """
 
     all: tuple[Run, ...]
@@ -39,7 +39,7 @@ class Runs:
 
     @property
     def losses(self) -> Losses:
-        """What could not be read."""
+        """The data that could not be read."""
         return self.reading.losses
 
     @property
@@ -198,7 +198,7 @@ def _with_the_same_columns(runs: list[Run]) -> list[Run]:
 
 
 def _widest(dtypes: Iterable[pl.DataType | None]) -> pl.DataType:
-    """Of several types of adc values that which holds all."""
+    """The widest of several types of adc values, which holds all."""
     there = [dtype for dtype in dtypes if dtype is not None]
     return max(there, key=lambda dtype: ADC_TYPES.index(dtype) if dtype in ADC_TYPES else -1)
 

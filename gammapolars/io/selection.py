@@ -64,7 +64,7 @@ def _stage(name: str | None) -> Stage | None:
 
 
 def _expanded(name: str | Path) -> list[Path]:
-    """The files and folders that a name or a pattern stands for."""
+    """The files and folders that a name or a pattern means."""
     if is_remote(name):
         return [remote_path(str(name))]
     path = Path(name)

@@ -102,7 +102,7 @@ def _by_run(hits: pl.DataFrame) -> list[pl.DataFrame]:
 
 @contextmanager
 def scratch_beside(path: Path) -> Iterator[Path]:
-    """A hidden folder beside an output for temporary files; it is removed with all that is in it.
+    """A hidden folder next to an output for temporary files; it is removed with all that is in it.
 
     Raises:
         OutputError: it cannot be made.

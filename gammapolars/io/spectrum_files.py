@@ -57,7 +57,7 @@ READ_FORMATS = FORMATS | {
     ".an1": "spc",
     ".pcf": "pcf",
 }
-"""The same, with those that are read alone."""
+"""The same, with those that are only read."""
 
 ENCODERS: dict[str, tuple[Callable[[Channels], bytes], int]] = {
     "spe": (spe.encode, spe.CHANNELS),
@@ -65,7 +65,7 @@ ENCODERS: dict[str, tuple[Callable[[Channels], bytes], int]] = {
     "radware": (radware.encode, radware.CHANNELS),
     "text": (tables.encode_text, tables.CHANNELS),
 }
-"""What makes a file of one spectrum, by its format, and how many channels that can have."""
+"""Encoders of a file of one spectrum, by its format, and how many channels that can have."""
 
 COLLECTIONS = ("csv", "parquet", "root")
 """The formats that hold the spectra of all detectors in one file, and tables of hits, too."""
@@ -84,7 +84,7 @@ DECODERS: dict[str, Callable[[bytes, str | None], RecordedSpectrum]] = {
     "amptek": lambda data, _: amptek.decode(data),
     "iec": lambda data, _: iec.decode(data),
 }
-"""What reads a spectrum out of a file's bytes, by its format; ROOT files have to be opened."""
+"""Decoders of a spectrum from a file's bytes, by its format; ROOT files have to be opened."""
 
 
 NAMED: dict[str, Callable[[bytes], Spectra]] = {"n42": n42.spectra_of, "spc": spec_utils.spc, "pcf": spec_utils.pcf}
@@ -110,7 +110,7 @@ def save_spectrum(
     """Write spectra for other programs: one file, or one per detector where the format stores a single spectrum.
 
     Bins that are left out have no counts. With `adc`, channel n is adc n, calibrated by the measurement's polynomial;
-    bins of `energy_kev` alone are the channels from 0 keV on, and the calibration is the line through their middles.
+    bins in only `energy_kev` are the channels from 0 keV on, and the calibration is the line through their middles.
 
     Args:
         spectrum: a table of spectra, with `adc` or `energy_kev` (bin centres) or both.
@@ -168,7 +168,7 @@ def read_spectrum(path: str | Path, name: str | None = None, *, format: str | No
     """One spectrum from a file, with its times, title and calibration.
 
     Args:
-        path: ends in .spe (ORTEC's or RadWare's: its content tells), .chn, .txt, .asc or .csv (columns of any names,
+        path: ends in .spe (ORTEC's or RadWare's, by its content), .chn, .txt, .asc or .csv (columns of any names,
             separator and decimal sign), .parquet, .root (TH1), .n42, .cnf, .tka, .mca (Amptek), .iec, or, with
             `gammapolars[spectra]`, .spc, .an1 (the same) or .pcf.
         name: which one, where a file contains several: a histogram's name, or `b0_ch3` for board 0, channel 3.
@@ -217,7 +217,7 @@ def read_spectra(
 
     Args:
         path: as for `read_spectrum`.
-        name: of the spectrum that is wanted alone; None: all of them.
+        name: of the only spectrum wanted; None: all of them.
         format: as for `read_spectrum`.
 
     Raises:
@@ -241,7 +241,7 @@ def read_spectra(
 
 
 def _by_key(spectra: Mapping[str, RecordedSpectrum], stem: str) -> dict[tuple[int, int], RecordedSpectrum]:
-    """Spectra by the (board, channel) that their names end in; else, of one alone, the file's; else numbered."""
+    """Spectra by the (board, channel) that their names end in; else, if there is one, the file's; else numbered."""
     if len(spectra) == 1:
         ((name, one),) = spectra.items()
         return {tables.detector_of(name) or tables.detector_of(stem) or (0, 0): one}
@@ -310,7 +310,7 @@ def spectrum_format(path: Path, format: str | None = None, *, suffixes: Texts = 
 def _measurement(
     part: pl.DataFrame, measurement: Measurement | Mapping[tuple[int, int], Measurement] | None
 ) -> Measurement:
-    """What is known of one detector's spectrum."""
+    """The metadata of one detector's spectrum."""
     if measurement is None or isinstance(measurement, Measurement):
         return measurement or Measurement()
     if not set(tables.DETECTOR) <= set(part.columns):
@@ -319,7 +319,7 @@ def _measurement(
 
 
 def _names(path: Path, parts: tuple[str, ...]) -> dict[str, Path]:
-    """Where each spectrum goes: to the path itself, if it is alone."""
+    """Where each spectrum goes: to the path itself, if it is the only one."""
     if len(parts) == 1:
         return {parts[0]: path}
     return {name: path.with_name(f"{path.stem}_{name}{path.suffix}") for name in parts}

@@ -19,14 +19,14 @@ _CURRENT: ContextVar["Transaction | None"] = ContextVar("outputs that appear tog
 
 
 class _Output:
-    """A complete output that waits for its name, and what had that name before."""
+    """A complete output that waits for its name, and the file that had that name before."""
 
     def __init__(self, hidden: Path, path: Path, *, overwrite: bool) -> None:
         self.hidden, self.path, self.overwrite = hidden, path, overwrite
         self._before: Path | None = None
 
     def keep_old(self, cleaning: ExitStack) -> None:
-        """Keep what is to be replaced until all outputs have their names."""
+        """Keep the file to be replaced until all outputs have their names."""
         if self.hidden.is_dir() or not (self.overwrite and os.path.lexists(self.path)):
             return
         before = hidden_name(self.path, "part")
@@ -54,7 +54,7 @@ class _Output:
                 patiently(lambda: self.hidden.rename(self.path))
                 return
             try:
-                os.link(self.hidden, self.path)  # unlike a rename, never replaces what another process wrote meanwhile
+                os.link(self.hidden, self.path)  # unlike a rename, never replaces another process's new file
             except FileExistsError:
                 raise OutputError(
                     f"{self.path}: was written by another process in the meantime: choose another output"
@@ -63,7 +63,7 @@ class _Output:
                 patiently(lambda: self.hidden.rename(self.path))  # file systems without hard links
 
     def take_back(self, published: os.stat_result) -> None:
-        """Put back what was there before, if the output has its name already; `published` is of the hidden file."""
+        """Put back the former file, if the output has its name already; `published` is of the hidden file."""
         try:
             if not os.path.samestat(os.lstat(self.path), published):
                 return
@@ -82,7 +82,7 @@ class _Output:
             remove(self._before)
 
     def leave_old(self) -> Path | None:
-        """Leave what was there before under the name that it was kept by."""
+        """Leave the former file under the name that it was kept by."""
         before, self._before = self._before, None
         return before
 
@@ -123,7 +123,7 @@ class Transaction:
         self._outputs.append(_Output(hidden, path, overwrite=overwrite))
 
     def _publish(self) -> None:
-        if len(self._outputs) > 1:  # one alone replaces in one step
+        if len(self._outputs) > 1:  # a single one replaces in one step
             for one in self._outputs:
                 one.keep_old(self.cleaning)
         done: list[tuple[_Output, os.stat_result]] = []
@@ -139,7 +139,7 @@ class Transaction:
 
 
 def _taken_back(output: _Output, published: os.stat_result) -> str:
-    """Take an output back; what a user must know where that fails."""
+    """Take an output back; a message for the user where that fails."""
     try:
         output.take_back(published)
     except OSError as error:
@@ -170,7 +170,7 @@ def outputs_together() -> Iterator[None]:
 
 @contextmanager
 def outputs_at_once() -> Iterator[None]:
-    """The same for temporary files, which are there at the end of the block whatever it stands in."""
+    """The same for temporary files, which are there at the end of the block whatever block encloses it."""
     with Transaction() as outputs:
         token = _CURRENT.set(outputs)
         try:

@@ -24,20 +24,20 @@ MAGIC_BYTES = 4
 """Begin and end a Parquet file."""
 
 PADDING_BYTES = 64
-"""More than what fills the space between two batches, and less than any batch has."""
+"""More than fills the space between two batches, and less than any batch has."""
 
 BATCH_ROWS = 500_000
 """This many rows of a Parquet file are read at once."""
 
 BATCH_BYTES = 2**26
-"""What a batch of a Parquet file unpacks to, 64 MB, or a single row where that is more. What is stored once may be told
-of in every row, so that a file of 2 kB would fill any memory."""
+"""Largest unpacked batch of a Parquet file, 64 MB, or a single row where that is more. A value stored once may be
+repeated in every row, so that a file of 2 kB would fill any memory."""
 
 CRASHES = (
     *(pl.exceptions.PolarsError, pl.exceptions.PanicException, struct.error),
     *(OSError, ValueError, MemoryError, NotImplementedError, LookupError, TypeError, OverflowError),
 )
-"""What reading a damaged file can raise."""
+"""Exceptions that reading a damaged file can raise."""
 
 
 def scan_parquet(path: Path) -> pl.LazyFrame:
@@ -90,7 +90,7 @@ def read_parquet(data: bytes) -> tuple[pl.DataFrame, dict[str, str]]:
 
 
 def _scan_remote_parquet(path: Path) -> pl.LazyFrame:
-    """Of a file on a server polars fetches no more than a query needs."""
+    """A file on a server: polars fetches no more of it than a query needs."""
     try:
         frame = pl.scan_parquet(path, glob=False)
         frame.collect_schema()
@@ -100,7 +100,7 @@ def _scan_remote_parquet(path: Path) -> pl.LazyFrame:
 
 
 def _parquet_batches(path: Path, columns: list[str]) -> Iterator[pl.DataFrame]:
-    """The rows in batches that are bounded in what they unpack to: texts stay unpacked in dictionaries until then."""
+    """The rows in batches of bounded unpacked size: texts stay unpacked in dictionaries until then."""
     import pyarrow.parquet
 
     schema = pyarrow.parquet.read_schema(path)
@@ -207,7 +207,7 @@ def scan_arrow(path: Path) -> pl.LazyFrame:
 
 
 def _check_blocks(path: Path) -> None:
-    """Check that the batches that the footer names are all that there are: they lie one behind the other.
+    """Check that the batches that the footer names are all that there are: they lie one after the other.
 
     Raises:
         ValueError, struct.error: they are not, or do not.

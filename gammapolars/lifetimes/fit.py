@@ -29,7 +29,7 @@ RESOLVED = 11.8
 """Twice the log-likelihood that a decay must gain over none: 3 standard deviations, of two parameters."""
 
 SEEN = 25.0
-"""The same that true coincidences must gain over chance alone, wherever they may be."""
+"""Twice the log-likelihood that true coincidences, wherever they may be, must gain over random ones only."""
 
 PROMPT_NEEDED = 9.0
 """The same that a prompt peak must gain in addition to the decays."""
@@ -55,13 +55,13 @@ def fit_lifetime(
     Args:
         spectrum: `dt_ps` (first picosecond of equal bins), `width_ps`, `counts`, as `time_spectrum` gives it, of all
             pairs in a window, or of the nearest stops. Empty bins may be left out.
-        components: how many decays at the most, 1 or 2; no more are kept than are resolved.
+        components: how many decays at most, 1 or 2; only those that are resolved are kept.
         sigma_ps: standard deviation of the prompt peak, where it is known; None: it is fitted. Lifetimes shorter than
             about half of it need it.
         direction: on which side of the peak decays lie; None: on the one that fits better.
         window_ps: the window that the pairs were looked for in; None: from the first filled bin to the last.
-        sigma_near_ps: about the standard deviation of the prompt peak, where the fit of it starts.
-        nearest: where the spectrum is of each start's nearest stop alone: random coincidences are then not flat and
+        sigma_near_ps: approximate standard deviation of the prompt peak, where its fit starts.
+        nearest: where the spectrum is of each start's nearest stop only: random coincidences are then not flat and
             take true stops away. Amplitudes are those of all pairs.
 
     Raises:
@@ -121,7 +121,7 @@ def bins_of(spectrum: pl.DataFrame | pl.LazyFrame, window_ps: tuple[int, int] | 
 
 
 class Width(NamedTuple):
-    """What is known of the prompt peak's standard deviation: what it is, or about what, or nothing."""
+    """Prior knowledge of the prompt peak's standard deviation: its value, an estimate, or nothing."""
 
     value_ps: float | None = None
     start_ps: float | None = None
@@ -186,7 +186,7 @@ def _minuit(bins: TimeBins, decays: int, start: list[float], *, prompt: bool, wi
 def _upper_limit(bins: TimeBins, width: Width) -> float | None:
     """The longest lifetime that agrees with a spectrum in which all true coincidences were decays.
 
-    None where chance alone explains the spectrum, or lifetimes as long as the window agree.
+    None where random coincidences explain the spectrum, or lifetimes as long as the window agree.
     """
     best = _fit(bins, 1, prompt=False, width=width)
     flat = best.again()

@@ -1,4 +1,4 @@
-"""What a minimum of the fit says: lifetimes with uncertainties, the parts as curves, and warnings."""
+"""Results at a minimum of the fit: lifetimes with uncertainties, the components as curves, and warnings."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -111,7 +111,7 @@ JOINED_COUNTS = 10.0
 def result(
     minimum: Minimum, bins: TimeBins, way: Direction, *, limit: float | None, is_width_fixed: bool, components: int
 ) -> LifetimeFit:
-    """What a minimum says of the time spectrum."""
+    """Results for the time spectrum at a minimum."""
     minuit, values, errors = minimum.minuit, minimum.values, minimum.errors
     parts = [_component(minimum, k) for k in range(minimum.decays)]
     order = sorted(range(minimum.decays), key=lambda k: -parts[k].lifetime_ps)
@@ -174,7 +174,7 @@ def _grouped_deviance(counts: Floats, expected: Floats) -> tuple[float, int]:
 
 
 def _curves(minimum: Minimum, bins: TimeBins, order: list[int], way: Direction) -> pl.DataFrame:
-    """The counts and what is expected of each part, bin by bin."""
+    """The counts and the expected ones of each component, bin by bin."""
     parts = part_counts(bins, tuple(minimum.values.values()), minimum.decays)
     table: dict[str, Any] = {"counts": bins.counts, "fit": parts.sum(axis=0), "prompt": parts[0]}
     table |= {f"decay_{place}": parts[1 + k] for place, k in enumerate(order, 1)}

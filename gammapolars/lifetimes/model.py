@@ -1,4 +1,4 @@
-"""What a time spectrum consists of: a prompt peak, decays smeared by it, and chance, as expected counts in bins."""
+"""Model of a time spectrum: a prompt peak, decays smeared by it, and random coincidences, as counts in bins."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ GRACE = 1e-12
 
 
 class NearestStops(NamedTuple):
-    """What it takes to fit the nearest stops of each start.
+    """Input for a fit of the nearest stop of each start.
 
     Attributes:
         starts: how many starts there were, with a stop or without.
@@ -30,11 +30,11 @@ class NearestStops(NamedTuple):
 
 @dataclass(frozen=True)
 class Nearer:
-    """What stops nearer to the start take away from a bin, where each start has its nearest stop alone.
+    """Loss of a bin to stops nearer to the start, where each start has only its nearest stop.
 
-    A stop shows only if no other lies between, in the part of the window that is nearer to the start. Chance stops do
+    A stop shows only if no other lies between, in the part of the window that is nearer to the start. Random stops do
     not with the probability that the time from the stop before it is longer, and no start has two true ones. So the
-    counts of all pairs, true and by chance, are multiplied by the former, and those by chance also by 1 - Q, with the
+    counts of all pairs, true and random, are multiplied by the former, and the random ones also by 1 - Q, with the
     part Q of the starts whose true stop is nearer (P. B. Coates, J. Phys. E 1 (1968) 878, of counted losses).
 
     Attributes:
@@ -60,7 +60,7 @@ class Nearer:
 
 
 def nearer_of(edges: Floats, nearest: NearestStops) -> Nearer:
-    """What nearer stops take away from equal bins; a bin half of whose own width is nearer."""
+    """Loss of equal bins to nearer stops; half of a bin's own width is nearer."""
     order = np.argsort(np.abs(edges[1:] + edges[:-1]), kind="stable")
     free = np.empty(len(order))
     free[order] = nearest.longer[: len(order)]
@@ -71,7 +71,7 @@ def nearer_of(edges: Floats, nearest: NearestStops) -> Nearer:
 class TimeBins:
     """Counts (n,) in equal bins of time difference with edges (n + 1,) in ps, empty ones included.
 
-    Of nearest stops alone, `nearest` says what nearer ones take away; None: of all pairs.
+    For nearest stops only, `nearest` gives the loss to nearer ones; None: all pairs.
     """
 
     edges: Floats
@@ -150,9 +150,9 @@ def decay_share(edges: Floats, t0: float, sigma: float, tau: float) -> Floats:
 
 
 def shapes(bins: TimeBins, t0: float, sigma: float, taus: npt.ArrayLike) -> Floats:
-    """Shapes of the prompt peak, of each decay and of chance, (2 + decays, n); each adds up to 1 over all times.
+    """Shapes of the prompt peak, of each decay and of randoms, (2 + decays, n); each adds up to 1 over all times.
 
-    Chance adds up to 1 over the bins, because it has no end.
+    Randoms add up to 1 over the bins, because they have no end.
     """
     decays = [decay_share(bins.edges, t0, sigma, float(tau)) for tau in np.atleast_1d(np.asarray(taus, np.float64))]
     flat = np.full(len(bins.counts), 1 / len(bins.counts))
@@ -191,12 +191,12 @@ class Minimum:
 
 
 def expected_counts(bins: TimeBins, values: Sequence[float], decays: int) -> Floats:
-    """Counts that the bins should hold: of all pairs, or of the nearest stops alone."""
+    """Counts expected in the bins: of all pairs, or only of the nearest stops."""
     return part_counts(bins, values, decays).sum(axis=0)  # type: ignore[no-any-return]
 
 
 def part_counts(bins: TimeBins, values: Sequence[float], decays: int) -> Floats:
-    """The same of each part: prompt peak, decays, chance, (2 + decays, n)."""
+    """The same for each component: prompt peak, decays, randoms, (2 + decays, n)."""
     t0, log_sigma, *rest = values
     amplitudes = np.array(rest[decays:])
     parts: Floats = amplitudes[:, None] * shapes(bins, t0, math.exp(log_sigma), np.exp(rest[:decays]))

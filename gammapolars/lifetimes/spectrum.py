@@ -1,4 +1,4 @@
-"""Time spectra: pairs by their time difference, and what rates lead to expect of chance and prompt peak."""
+"""Time spectra: pairs by their time difference, and random coincidences and prompt peak expected from rates."""
 
 import math
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from gammapolars.core.units import PS_PER_S
 
 DISAGREE_SIGMA = 5.0
 DISAGREE_PART = 0.05
-"""Chance as fitted and as expected of the rates disagree where the difference is larger than both."""
+"""Randoms as fitted and as expected from the rates disagree where the difference is larger than both."""
 
 WIDTH_PART = 0.1
 """The same part of widths of prompt peaks."""
@@ -49,9 +49,9 @@ def time_spectrum(pairs: pl.LazyFrame, *, bin_ps: int, by: tuple[str, ...] = ())
 
 
 def expected_chance(counts: list[tuple[float, int, int]]) -> tuple[float, float]:
-    """Chance pairs per ns, N_start N_stop / T of each run summed up, and the uncertainty of it.
+    """Random coincidences per ns, N_start N_stop / T summed over runs, and their uncertainty.
 
-    Of each run the time (s) in which both were recorded, the starts and the stops are given.
+    For each run the time (s) in which both were recorded, the starts and the stops are given.
     """
     per_ns = PS_PER_S / 1000
     runs = [(n * m / (time_s * per_ns), n, m) for time_s, n, m in counts if time_s > 0 and n and m]
@@ -60,7 +60,7 @@ def expected_chance(counts: list[tuple[float, int, int]]) -> tuple[float, float]
 
 
 def chance_warning(fit: float, fit_unc: float, expected: float, expected_unc: float) -> Iterator[str]:
-    """Where chance is not what the rates give, in a sentence."""
+    """Where random coincidences are not those expected from the rates, in a sentence."""
     difference = fit - expected
     if abs(difference) <= max(DISAGREE_SIGMA * math.hypot(fit_unc, expected_unc), DISAGREE_PART * expected):
         return

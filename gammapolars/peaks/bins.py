@@ -22,7 +22,7 @@ class Bins:
     Attributes:
         counts: per bin.
         variance: of the counts.
-        adc: at the middle of each bin; None where the spectrum is in keV alone.
+        adc: at the middle of each bin; None where the spectrum is only in keV.
         energy_kev: the same; None where it is not calibrated.
     """
 
@@ -44,7 +44,7 @@ class Bins:
         return np.arange(len(self.counts), dtype=np.float64)
 
     def rebinned(self, factor: int) -> "Bins":
-        """The spectrum with this many neighbouring bins in one; the last one holds what is left."""
+        """The spectrum with this many neighbouring bins in one; the last one holds the rest."""
         if factor == 1:
             return self
         missing = -len(self.counts) % factor

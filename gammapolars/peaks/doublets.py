@@ -1,4 +1,4 @@
-"""Whether what looks like one wide peak is two: by the likelihood of both, so that no blend is taken for a width.
+"""Whether one wide peak is really two: by the likelihood of both, so that no blend is taken for a width.
 
 Two lines closer than their width make one maximum that is wider than each of them. Where there are counts enough, its
 shape gives it away; a single peak with a tail is the alternative.
@@ -13,7 +13,7 @@ from gammapolars.peaks.likelihood import Knowledge, Prior, RegionFit, fit_region
 from gammapolars.peaks.model import Model
 
 GAIN = 20.0
-"""Two peaks take the place of one where -2 ln L falls by at least this: by chance once in 20,000 peaks."""
+"""Two peaks replace one where -2 ln L falls by at least this: by chance once in 20,000 peaks."""
 
 BEYOND_TAIL = 10.0
 """And by this much more than with a tail, which has as many parameters."""

@@ -25,7 +25,7 @@ scintillator, and below those of a semiconductor, where a bend is more often ano
 """
 
 WIDE, NO_DOUBLET = 30.0, 10.0
-"""A lone peak has a width of its own where -2 ln L falls by at least this, and where it is lower by at least this than
+"""An isolated peak has its own width where -2 ln L falls by at least this, and where it is lower by at least this than
 that of several lines.
 """
 
@@ -58,12 +58,12 @@ falls by at least this.
 
 LENIENT = 2.0
 """A peak is added where -2 ln L falls by the square of the least significance less this: by 14, for its two parameters,
-at one place in a thousand by chance; what is not significant itself is dropped again.
+at one place in a thousand by chance; a peak that is not significant itself is dropped again.
 """
 
 CLOSE, CLOSE_GAIN = 0.8, 8.0
-"""A peak nearer to another one than so many FWHM is no maximum of its own: -2 ln L must fall by so much more. Of the
-many lone lines of many spectra, chance would otherwise split a few.
+"""A peak nearer to another one than so many FWHM is no maximum of its own: -2 ln L must fall by so much more. In
+many spectra with many single lines, a few would otherwise be split by chance.
 """
 
 MANY_DOUBLETS = 0.1
@@ -96,7 +96,7 @@ class Settings:
 def fit_spectrum(data: Data, positions: Floats, settings: Settings) -> list[RegionFit]:
     """Fit all peaks of a spectrum, region by region.
 
-    The clearest lone peaks are fitted first, with a free shape; the tail and step that they give hold for all others.
+    The clearest isolated peaks are fitted first, with a free shape; their tail and step hold for all others.
     Positions are in bins.
     """
     all_regions = regions(positions, data.widths, len(data.counts))
@@ -145,7 +145,7 @@ def _reach(fit: RegionFit) -> Floats:
 
 
 def _best_fit(data: Data, region: Region, knowledge: Knowledge) -> RegionFit:
-    """The fit of one region; where it is poor, on a bent background or, of a lone peak, with any width.
+    """The fit of one region; where it is poor, on a bent background or, of an isolated peak, with any width.
 
     Strong peaks may have a shape of their own, since their counts show every difference.
     """
@@ -180,7 +180,7 @@ def _is_poor(fit: RegionFit) -> bool:
 
 
 def _refine(data: Data, region: Region, knowledge: Knowledge, settings: Settings) -> tuple[Region, RegionFit]:
-    """A region, and its fit, with as many peaks as stand out, and one of a width of its own where that is better."""
+    """A region, and its fit, with as many peaks as are significant, and one with its own width where that is better."""
     if region.broad is not None:
         return _with_peaks(data, region, knowledge, settings)
     if _near_annihilation(data, region.positions).any():
@@ -232,7 +232,7 @@ def _with_broad(region: Region, fit: RegionFit, members: Mask) -> Region:
 
 
 def _with_peaks(data: Data, region: Region, knowledge: Knowledge, settings: Settings) -> tuple[Region, RegionFit]:
-    """A region, and its fit, to which peaks are added, and from which they are dropped, until nothing stands out."""
+    """A region, and its fit, to which peaks are added, and from which they are dropped, until no excess is left."""
     fit = _best_fit(data, region, knowledge)
     if fit.areas.max(initial=0.0) > FAR_REACHING and len(region.positions) < MOST_PEAKS and region.broad is None:
         # Tails and step are distinguished from the background farther off than where the peak itself ends.
@@ -259,7 +259,7 @@ def _with_peaks(data: Data, region: Region, knowledge: Knowledge, settings: Sett
 def _with_one_more(
     data: Data, region: Region, fit: RegionFit, knowledge: Knowledge, settings: Settings
 ) -> tuple[Region, RegionFit] | None:
-    """The region with one more peak, where the counts stand out of the fit most; None where they do not."""
+    """The region with one more peak, where the counts exceed the fit most; None where they do not."""
     at, least = fit.positions, settings.least_significance
     trials = []
     place = _residual_peak(data, region, fit, least)
@@ -285,7 +285,7 @@ def _with_one_more(
 
 
 def _residual_peak(data: Data, region: Region, fit: RegionFit, least: float) -> float | None:
-    """Where the counts stand out of the fit most, if they do at all."""
+    """Where the counts exceed the fit most, if they do at all."""
     expected = np.maximum(fit.model.expected(fit.parameters), 0.1)
     residual = data.counts[region.low : region.high] - expected
     sigma = float(data.widths.at(0.5 * (region.low + region.high))) / FWHM_PER_SIGMA
@@ -301,7 +301,7 @@ def _residual_peak(data: Data, region: Region, fit: RegionFit, least: float) -> 
 
 
 def _too_wide(fit: RegionFit, knowledge: Knowledge) -> bool:
-    """True where the fit stretches the peaks' width against what is known of it."""
+    """True where the fit stretches the peaks' width against its prior."""
     unc = knowledge.width.unc
     return bool(unc) and fit.shape()[0] > 1 + 2 * (unc or 0.0)
 

@@ -39,19 +39,19 @@ LIMITS = {
     "long_slope": (2.5, 20.0),
     "own_width": (0.5, 4.0),
 }
-"""What shape parameters may be. Tail and step may fall a little below 0, so that their averages are not pushed up."""
+"""Bounds of shape parameters. Tail and step may fall a little below 0, so that their averages are not pushed up."""
 
 
 @dataclass(frozen=True)
 class Prior:
-    """What is known of one shape parameter before the fit: a value, and how well; 0: it is fixed, None: it is free."""
+    """Prior knowledge of one shape parameter: a value, and its uncertainty; 0: it is fixed, None: it is free."""
 
     value: float
     unc: float | None = 0.0
 
 
 class Knowledge(NamedTuple):
-    """What is known of a region's shape, in the order of `SHAPE` and `FURTHER`: the factor on the expected widths, the
+    """Prior of a region's shape, in the order of `SHAPE` and `FURTHER`: the factor on the expected widths, the
     tail's part η of the area, its slope τ in units of σ, and the height of the step per count of the peak's area; part
     and slope of the tail on the high side, and of the second one on the low side; and how much wider one peak is.
     """
@@ -67,7 +67,7 @@ class Knowledge(NamedTuple):
     own_width: Prior = Prior(1.0)
 
     def values(self, *, further: bool) -> Floats:
-        """What is known of the shape's parameters, those of `FURTHER` if they are asked for."""
+        """Prior knowledge of the shape's parameters, with those of `FURTHER` if they are asked for."""
         return np.array([prior.value for prior in self][: None if further else len(SHAPE)])
 
     @property
@@ -80,9 +80,9 @@ class Knowledge(NamedTuple):
 class RegionFit:
     """The fit of a region: parameters in the model's order, and their covariance, 0 for those that are fixed.
 
-    `cost` is -2 ln L of the counts against a saturated model, and the departures from what was known; `chi2` is
+    `cost` is -2 ln L of the counts against a saturated model, and the departures from the prior; `chi2` is
     Pearson's, `ndf` counts bins less free parameters. `valid` says whether a minimum was found, with a positive
-    covariance there, `narrow` which parameters ended at the end of what they may be, and `price` what the freedom of
+    covariance there, `narrow` which parameters ended at their bounds, and `price` what the freedom of
     this model costs where it is compared with others, in units of the cost. `scale` times the counts are Poisson
     numbers; None where χ² took the likelihood's place.
     """
@@ -100,17 +100,17 @@ class RegionFit:
 
     @property
     def areas(self) -> Floats:
-        """Of the peaks, in counts."""
+        """Areas of the peaks, in counts."""
         return self.parameters[: len(self.model.sigmas)]
 
     @property
     def positions(self) -> Floats:
-        """Of the peaks, in bins."""
+        """Positions of the peaks, in bins."""
         return self.parameters[len(self.model.sigmas) : 2 * len(self.model.sigmas)]
 
     @property
     def total(self) -> float:
-        """Cost and price: what models are compared by."""
+        """Cost and price: the measure by which models are compared."""
         return self.cost + self.price
 
     def shape(self) -> tuple[float, float, float, float]:
@@ -125,8 +125,8 @@ class Cost:
 
     Where variances are larger than counts by a factor (sums of weights, scaled spectra), counts and expectation are
     divided by it (Bohm and Zech 2014, Nucl. Instrum. Methods A 748, 1). Where counts can be negative, as after a
-    subtraction, χ² with the given variances takes the likelihood's place. Departures of the shape from what is known of
-    it add to the cost.
+    subtraction, χ² with the given variances takes the likelihood's place. Departures of the shape from its prior
+    add to the cost.
     """
 
     def __init__(self, model: Model, counts: Floats, variance: Floats, knowledge: Knowledge) -> None:
@@ -143,7 +143,7 @@ class Cost:
 
     @property
     def bins(self) -> int:
-        """Of the region."""
+        """Number of bins of the region."""
         return len(self._counts)
 
     def at(self, parameters: Floats) -> tuple[float, Floats, Floats]:
@@ -188,7 +188,7 @@ class Cost:
 
 
 def _places(model: Model) -> list[int]:
-    """Where the shape's parameters stand among all."""
+    """Places of the shape's parameters among all."""
     begin, end = 2 * len(model.sigmas), model.coefficients.stop
     return [*range(begin, begin + len(SHAPE)), *range(end, end + len(FURTHER) * model.has_further)]
 
@@ -230,7 +230,7 @@ def fit_region(counts: Floats, variance: Floats, model: Model, positions: Floats
 def _apart(positions: Floats, sigmas: Floats) -> tuple[Floats, Floats]:
     """How far peaks may come to their neighbours: they cannot become one, whose two areas could be anything.
 
-    From wherever they are, each has half of what lies between, but for the distance that is never resolved.
+    From wherever they are, each has half of the space between, but for the distance that is never resolved.
     """
     between = 0.5 * (np.diff(positions) - CLOSEST * FWHM_PER_SIGMA * np.minimum(sigmas[1:], sigmas[:-1]))
     between = np.maximum(between, 0.01 * sigmas[1:])
@@ -242,7 +242,7 @@ def _limits(model: Model, knowledge: Knowledge, *, is_poisson: bool) -> tuple[Fl
     names = model.names
     low, high = np.full(len(names), -np.inf), np.full(len(names), np.inf)
     free = np.ones(len(names), bool)
-    # What is left of a background that was subtracted lies on either side of 0.
+    # The rest of a background that was subtracted lies on either side of 0.
     low[model.coefficients] = 0.0 if is_poisson else -np.inf
     for place, prior in zip(_places(model), knowledge, strict=False):
         low[place], high[place] = LIMITS[names[place]]

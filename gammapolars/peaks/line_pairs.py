@@ -1,4 +1,4 @@
-"""Where two lines may stand in place of one: the start of a fit, from linear least squares over many places."""
+"""Pairs of lines in place of one: the start of a fit, from linear least squares over many places."""
 
 from itertools import product
 from typing import NamedTuple

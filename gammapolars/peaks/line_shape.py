@@ -19,7 +19,7 @@ SHAPELY = 20_000.0
 """Counts from which a peak's own shape can be distinguished from the shape common to several peaks."""
 
 FREE = Knowledge(Prior(1.0, 0.2), Prior(0.02, 0.3), Prior(1.8, 0.8), Prior(5e-4, 2e-3))
-"""A shape of which nothing is known but what detectors do."""
+"""The shape where only the general behaviour of detectors is known."""
 
 FURTHER_FREE = FREE._replace(
     upper=Prior(0.004, 0.02), upper_slope=Prior(1.8, 0.7), long=Prior(0.003, 0.02), long_slope=Prior(6.0, 2.0)
@@ -27,7 +27,7 @@ FURTHER_FREE = FREE._replace(
 """The same with a tail on the high side and a second one on the low side."""
 
 UNKNOWN = Knowledge(Prior(1.0), tail=Prior(0.0, 0.02), step=Prior(0.0, 5e-4))
-"""What is taken for the common shape where no lone peak has shown it."""
+"""The common shape assumed where no isolated peak has shown it."""
 
 SHAPES_DIFFER = np.array([0.003, 0.3, 5e-5, 0.001, 0.3, 0.001, 1.0])
 """How much tail, slope, step and the further tails differ from peak to peak of one detector, besides their
@@ -46,7 +46,7 @@ REACH = 1.7
 
 
 def line_shape(data: Data, all_regions: list[Region], width_unc: float = WIDTH_UNC) -> Knowledge:
-    """The detector's tails and step, from the clearest lone peaks: their weighted means, and how they scatter."""
+    """The detector's tails and step, from the clearest isolated peaks: their weighted means, and how they scatter."""
     lone = [region for region in all_regions if len(region.positions) == 1]
     lone.sort(key=lambda region: float(data.counts[region.low : region.high].sum()), reverse=True)
     plain, further = [], []
@@ -70,7 +70,7 @@ def line_shape(data: Data, all_regions: list[Region], width_unc: float = WIDTH_U
 
 
 def _width_factor(fits: list[RegionFit]) -> float:
-    """By how much peaks are wider than expected where most lone ones agree that they are, else 1."""
+    """By how much peaks are wider than expected where most isolated ones agree that they are, else 1."""
     if len(fits) < ENOUGH_WIDTHS:
         return 1.0
     factors = np.array([fit.shape()[0] for fit in fits])
@@ -98,14 +98,14 @@ def own_shapes(knowledge: Knowledge) -> list[tuple[Knowledge, float]]:
 
 
 def _common(fits: list[RegionFit]) -> Knowledge:
-    """What is known of the shape of any peak after these fits of some."""
+    """The shape expected of any peak after these fits of some."""
     if not fits:
         return UNKNOWN
     values, variances = (np.array(part) for part in zip(*map(_learnt, fits), strict=True))
     weights = 1 / (variances + SHAPES_DIFFER**2)
     mean = (values * weights).sum(0) / weights.sum(0)
     unc = np.sqrt(1 / weights.sum(0) + SHAPES_DIFFER**2)
-    # What is not significantly there is left out: its noise would be common to all peaks of the spectrum.
+    # Terms that are not significant are left out: their noise would be common to all peaks of the spectrum.
     tail, step, upper, long = (float(mean[k]) if mean[k] > 2 * unc[k] else 0.0 for k in (0, 2, 3, 5))
     return Knowledge(
         Prior(1.0),

@@ -1,6 +1,6 @@
 """The minimum of a cost within limits, by Fisher's scoring with Levenberg's and Marquardt's damping.
 
--2 ln L of counts and the departures from what is known have an expected curvature without second derivatives of the
+-2 ln L of counts and the departures from a prior have an expected curvature without second derivatives of the
 model (Osborne 1992, Int. Stat. Rev. 60, 99), so that a minimum takes a few steps where a method that has to learn the
 curvature takes dozens. A parameter at its limit whose slope leads outwards stays there.
 """
@@ -25,7 +25,7 @@ LEAST_DAMPING, MOST_DAMPING = 1e-9, 1e9
 
 
 class Function(Protocol):
-    """What can be minimised."""
+    """A function that can be minimised."""
 
     @property
     def bins(self) -> int:
@@ -47,7 +47,7 @@ class Minimum(NamedTuple):
 
 
 def minimum(function: Function, start: Floats, low: Floats, high: Floats, free: Mask) -> Minimum:
-    """The minimum nearest to where the search starts; what is not free stays there."""
+    """The minimum nearest to where the search starts; fixed parameters stay there."""
     place = np.where(free, np.minimum(np.maximum(start, low), high), start)
     value, slopes, information = function.at(place)
     damping, gain, last, unit = 1e-3, np.inf, np.inf, 1.0

@@ -111,10 +111,10 @@ GRID = np.linspace(-8.0, 3.0, 1101)
 
 
 SHAPE = ("width", "tail", "slope", "step")
-"""What all peaks of a region share: the factor on their expected widths, η, τ, and the step per count and bin."""
+"""Parameters shared by all peaks of a region: the factor on their expected widths, η, τ, the step per count and bin."""
 
 FURTHER = ("upper", "upper_slope", "long", "long_slope", "own_width")
-"""What very strong peaks show besides, of models that have further parameters: η' and τ' of the tail on the high side,
+"""Parameters of very strong peaks, in models that have further ones: η' and τ' of the tail on the high side,
 η" and τ" of a second tail on the low side, and how much wider than the others one peak is.
 """
 
@@ -155,7 +155,7 @@ class Model:
 
     @property
     def coefficients(self) -> slice:
-        """Where the background's coefficients stand among the parameters."""
+        """Places of the background's coefficients among the parameters."""
         begin = 2 * len(self.sigmas) + len(SHAPE)
         return slice(begin, begin + self.degree + 1)
 
@@ -172,11 +172,11 @@ class Model:
         return np.asarray(sigmas, np.float64)
 
     def background(self, parameters: Floats) -> Floats:
-        """The polynomial alone, without the peaks' steps, per bin."""
+        """The polynomial only, without the peaks' steps, per bin."""
         return np.asarray(parameters[self.coefficients] @ self._basis, np.float64)
 
     def parts(self, positions: Floats, shape: Floats) -> Floats:
-        """What the expected counts are made of, linearly: each peak with its step for area 1, then the background."""
+        """Linear components of the expected counts: each peak with its step for area 1, then the background."""
         return np.concatenate([self.peaks(positions, self.widths(shape), shape), self._basis])
 
     def peaks(self, positions: Floats, sigmas: Floats, shape: Floats) -> Floats:
@@ -202,7 +202,7 @@ class Model:
         return linear @ self.parts(parameters[peaks : 2 * peaks], self.shape(parameters))
 
     def slopes(self, parameters: Floats) -> Floats:
-        """Derivatives of the expected counts: one row a parameter, one column a bin."""
+        """Derivatives of the expected counts: one row per parameter, one column per bin."""
         peaks = len(self.sigmas)
         areas, positions = parameters[:peaks, None], parameters[peaks : 2 * peaks, None]
         shape = self.shape(parameters)

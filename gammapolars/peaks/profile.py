@@ -1,4 +1,4 @@
-"""What a fit of a region becomes where one area is held at a value: the profile of its likelihood."""
+"""The fit of a region with one area held at a value: the profile of its likelihood."""
 
 import math
 from typing import NamedTuple
@@ -21,8 +21,8 @@ NEAR = 1e-3
 
 
 class Profile(NamedTuple):
-    """The best description of a fit's expected counts with one area held: -2 ln L above the fit's own, what it expects,
-    and its derivatives by what was free.
+    """The best description of a fit's expected counts with one area held: -2 ln L above the fit's own, its expectation,
+    and its derivatives by the free parameters.
     """
 
     cost: float
@@ -31,7 +31,7 @@ class Profile(NamedTuple):
 
 
 def profile(fit: RegionFit, number: int, area: float) -> Profile:
-    """Hold one peak's area; the other peaks' areas and places, and the background, take what they then like best.
+    """Hold one peak's area; the other peaks' areas and places, and the background, take their best values then.
 
     The shape is that of the fit. Fisher's scoring, whose steps are shortened until they gain.
     """
@@ -50,7 +50,7 @@ def profile(fit: RegionFit, number: int, area: float) -> Profile:
 
 
 class _Null:
-    """What is expected, and what it costs, where one area is held."""
+    """Expected counts, and their cost, where one area is held."""
 
     def __init__(self, fit: RegionFit, number: int) -> None:
         peaks = len(fit.areas)
@@ -68,7 +68,7 @@ class _Null:
         self._constant = fit.model.slopes(fit.parameters) if peaks == 1 else None
 
     def slopes(self, parameters: Floats) -> Floats:
-        """Derivatives of what is expected by all parameters."""
+        """Derivatives of the expected counts by all parameters."""
         return self._fit.model.slopes(parameters) if self._constant is None else self._constant
 
     def expected(self, parameters: Floats) -> Floats:
@@ -85,7 +85,7 @@ class _Null:
 
 
 def _step(null: _Null, parameters: Floats, expected: Floats, now: float) -> tuple[Floats, Floats, float]:
-    """One step of scoring, what is expected then, and by how much the cost falls."""
+    """One step of scoring, the counts expected then, and by how much the cost falls."""
     slopes = null.slopes(parameters)[null.free]
     gradient = slopes @ (null.target / expected - 1)
     moving = (parameters[null.free] > null.least[null.free]) | (gradient > 0)

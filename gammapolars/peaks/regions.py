@@ -22,13 +22,13 @@ SAME = 0.35
 
 
 OWN_WIDTH = Prior(1.5, None)
-"""What is known of a width of its own, in units of the others', before the fit: nothing."""
+"""Prior of a peak's own width, in units of the others': nothing is known."""
 
 
 class Region(NamedTuple):
     """Neighbouring bins, up to the one before `high`, that are fitted together; their peaks' positions, in bins and in
-    order; the `room` between the first bin and the one behind the last that are nobody else's; and where the peak is
-    that has a width of its own, if one has.
+    order; the `room` between the first bin and the one after the last that no other region has; and the position of the
+    peak that has a width of its own, if one has.
     """
 
     low: int
@@ -38,14 +38,14 @@ class Region(NamedTuple):
     broad: float | None = None
 
     def grown(self, factor: float) -> "Region":
-        """The region with more of what lies beside its peaks, as far as there is room."""
+        """The region with more of its surroundings, as far as there is room."""
         first, last = float(self.positions[0]), float(self.positions[-1])
         low = max(self.room[0], round(first - factor * (first - self.low)))
         high = min(self.room[1], round(last + factor * (self.high - last)))
         return self._replace(low=min(low, self.low), high=max(high, self.high))
 
     def joined(self, following: "Region", widths: Widths) -> "Region":
-        """Two neighbours as one; what both took for a peak of their own is one peak."""
+        """Two neighbours as one; a peak that both took for their own is one peak."""
         positions = np.sort(np.concatenate([self.positions, following.positions]))
         apart = np.diff(positions, prepend=-np.inf) > SAME * widths.at(positions)
         low, high = min(self.low, following.low), max(self.high, following.high)
@@ -70,7 +70,7 @@ class Data(NamedTuple):
         broad = None
         if region.broad is not None and len(region.positions):
             broad = int(np.argmin(np.abs(region.positions - region.broad)))
-            # Of a lone peak the two widths could not be distinguished.
+            # For a single peak the two widths could not be distinguished.
             width = knowledge.width if len(region.positions) > 1 else Prior(knowledge.width.value)
             knowledge = knowledge._replace(width=width, own_width=OWN_WIDTH)
         model = Model(region.low, region.high - region.low, sigmas, degree, knowledge.has_further, broad)
@@ -93,7 +93,7 @@ def regions(positions: Floats, widths: Widths, bins: int) -> list[Region]:
         left, right = (3.0, 2.6) if is_sharp(float(centres[first]), float(fwhm[first])) else (1.7, 1.7)
         low, high = centres[first] - left * fwhm[first], centres[last] + right * fwhm[last]
         least, most = 0.0, float(bins)
-        # What lies within a neighbour's peak is not background.
+        # Bins within a neighbour's peak are not background.
         if first > 0:
             least = min(centres[first - 1] + 1.3 * fwhm[first - 1], centres[first] - 1.2 * fwhm[first])
         if last + 1 < len(centres):
@@ -120,7 +120,7 @@ def _cut(group: list[int], positions: Floats) -> list[list[int]]:
     if len(group) <= MOST_PEAKS:
         return [group]
     gaps = np.diff(positions[group])
-    # Near the ends a cut would leave a peak alone with its neighbour's flank.
+    # Near the ends a cut would leave a peak with only its neighbour's flank.
     inner = slice(1, len(gaps) - 1)
     cut = 2 + int(np.argmax(gaps[inner]))
     return _cut(group[:cut], positions) + _cut(group[cut:], positions)

@@ -29,7 +29,7 @@ ENOUGH_BINS = 10.0
 """Bins per FWHM that are enough for a fit; where there are many more, neighbours are joined."""
 
 LEAST_LIKENESS = 0.8
-"""Share of what a slope cannot describe that a peak has to: a Compton edge fails here."""
+"""Share of the part that a slope cannot describe which a peak has to: a Compton edge fails here."""
 
 
 class RefinedWidths(NamedTuple):
@@ -55,7 +55,7 @@ def measured_widths(counts: Floats, variance: Floats) -> WidthModel | None:
 def refined_widths(data: Data, positions: Floats) -> RefinedWidths:
     """The width model once more, from peaks that are fitted together where they overlap; positions are in bins.
 
-    Peaks of a scintillator stand on each other's flanks, and are measured too narrow one by one.
+    Peaks of a scintillator sit on each other's flanks, and are measured too narrow one by one.
     """
     for _ in range(2):  # the bins that are fitted follow the widths
         measurements = _joint_widths(data, positions)

@@ -78,8 +78,8 @@ def fitted_peaks(fit: RegionFit, region: int) -> list[FittedPeak]:
 def _place(fit: RegionFit, number: int) -> tuple[float, float, float, float]:
     """The position and FWHM of one peak, each with its uncertainty from the covariance of all that it depends on; bins.
 
-    The centroid is the maximum of the shape: how a tail is shared out between its part and its slope, which counts can
-    hardly tell, moves the maximum much less than the Gaussian's own centre.
+    The centroid is the maximum of the shape: how a tail is shared between its part and its slope, which counts hardly
+    determine, moves the maximum much less than the Gaussian's own centre.
     """
     peaks = len(fit.model.sigmas)
     shape = fit.model.shape(fit.parameters)
@@ -126,7 +126,7 @@ def _status(fit: RegionFit, number: int) -> str:
 
 
 def _probability(fit: RegionFit) -> float:
-    """Of a χ² at least as large as that of a fit.
+    """The probability of a χ² at least as large as that of a fit.
 
     Where few counts are expected, Pearson's χ² of a bin scatters by 2 + 1 / expected about 1, instead of by 2; a gamma
     distribution with that variance takes the place of that of χ².

@@ -1,4 +1,4 @@
-"""The search for peaks: how far a spectrum stands out of its surroundings, by a filter as wide as its peaks."""
+"""The search for peaks: the significance of a spectrum above its surroundings, by a filter as wide as its peaks."""
 
 import math
 
@@ -25,7 +25,7 @@ def significances(counts: Floats, variance: Floats, fwhm: float) -> Floats:
     """By how many standard deviations each bin's surroundings look like a peak of a given width, FWHM in bins.
 
     The filter is a Gaussian less its mean, blind to a constant and a slope (Mariscotti 1967, Nucl. Instrum. Methods 50,
-    309, with a Gaussian in place of its second derivative). What it gives is compared with what it would give if the
+    309, with a Gaussian in place of its second derivative). Its response is compared with the one expected if the
     counts that it sees had fallen anywhere among its bins: `filter_tail`. Where counts can be negative, it is the
     `contrast`. It is 0 where the filter would reach beyond the spectrum.
     """
@@ -42,7 +42,7 @@ def significances(counts: Floats, variance: Floats, fwhm: float) -> Floats:
 def contrast(counts: Floats, variance: Floats, fwhm: float) -> Floats:
     """The response of the same filter in units of the standard deviation that it has where there is no peak.
 
-    That of the background in the filter's wings. For many counts it is the significance. Of filters of several widths
+    That is the background's in the filter's wings. For many counts the contrast is the significance. Of several filters
     the one with the most contrast is about as wide as a strong peak, while its significance grows with all that a wide
     filter sees around it.
     """
@@ -63,7 +63,7 @@ def _kernel(fwhm: float) -> Floats:
 
 
 def _sums(values: Floats, bins: int) -> Floats:
-    """Of so many neighbouring bins, none below 0 by rounding."""
+    """Sums of so many neighbouring bins, none below 0 by rounding."""
     sums = np.cumsum(np.concatenate([[0.0], values]))
     return np.asarray(np.maximum(sums[bins:] - sums[:-bins], 0.0), np.float64)
 
@@ -98,7 +98,7 @@ def maxima(significance: Floats, fwhm: Floats, least: float) -> npt.NDArray[np.i
 
 
 def is_edge(counts: Floats, place: float, fwhm: float) -> bool:
-    """True where a spectrum begins or ends: nearly nothing on one side, and on the other about what is in the middle.
+    """True where a spectrum begins or ends: nearly nothing on one side, on the other about as much as in the middle.
 
     A trigger's threshold, or the end of the adc range, is as steep as a peak.
     """
@@ -121,7 +121,7 @@ def is_edge(counts: Floats, place: float, fwhm: float) -> bool:
 
 
 def candidates(counts: Floats, variance: Floats, least: float) -> list[tuple[int, float, float]]:
-    """Places that stand out at any width: bin, the width (FWHM in bins) at which they do most, and their contrast.
+    """Places that are significant at any width: bin, the width (FWHM in bins) at which they are most, and the contrast.
 
     The clearest first, no two closer than their widths.
     """

@@ -3,7 +3,7 @@
 Two tests of the same question are made here: one of counts under a filter, where a spectrum is searched, and one of a
 fitted peak. Both are roots of likelihood ratios r, brought to their exact tail by r* = r + ln(u / r) / r, u being the
 departure in units of its uncertainty under the alternative (Barndorff-Nielsen 1986, Biometrika 73, 307). At many
-counts u = r, and nothing is left of the correction; at a few counts r alone is exceeded ten times too often.
+counts u = r, and nothing is left of the correction; at a few counts r by itself is exceeded ten times too often.
 
 The significance of a peak is no area in units of its uncertainty. The uncertainty of an area has the scatter of the
 peak's own counts in it, which are not there where there is no peak: 9 counts above no background at all are known
@@ -82,7 +82,7 @@ def _filter_tail(kernel: tuple[float, ...]) -> FilterTail:
 
 
 def significance_of(fit: RegionFit) -> Floats:
-    """By how many standard deviations each peak of a region is more than what there would be without it.
+    """By how many standard deviations each peak of a region exceeds the counts expected without it.
 
     The counts that the fit expects are compared with the best description without the peak, in which everything else
     of the region has moved to where it then fits best: the root of the likelihood ratio, brought to its exact tail.
@@ -111,12 +111,12 @@ def _significance(fit: RegionFit, number: int, expected: Floats) -> float:
 
 
 def resolution_elements(fwhm: Floats) -> float:
-    """How many peaks could stand next to each other in a spectrum, from the FWHM at each bin, in bins."""
+    """How many peaks would fit next to each other in a spectrum, from the FWHM at each bin, in bins."""
     return float((1 / np.maximum(fwhm, 1.0)).sum())
 
 
 def global_p_value(significance: float, elements: float) -> float:
-    """The probability that background alone gives a peak as significant as this anywhere in a spectrum.
+    """The probability that background gives a peak as significant as this anywhere in a spectrum.
 
     The significance of background as a function of the place crosses a height z upwards in each bin of a length L at a
     rate L √λ exp(-z²/2) / 2π, λ = 1 / (2 σ²) for peaks of a width σ (S. O. Rice 1944; E. Gross and O. Vitells 2010,

@@ -26,7 +26,7 @@ FIGURES = (
     *("area", "area_unc", "area_unc_low", "area_unc_high", "background", "background_unc"),
     *("significance", "chi2_ndf", "status", "region"),
 )
-"""What a peak has whatever the unit of its spectrum."""
+"""Columns of a peak whatever the unit of its spectrum."""
 
 
 def find_peaks(
@@ -42,7 +42,7 @@ def find_peaks(
             several are distinguished by `run`, `board`, `channel`. Bins without counts may be left out.
         fwhm: coefficients of FWHM² = a + b E + c E² (keV²), of calibrated spectra; None: measured at the
             spectra's own clearest peaks.
-        least_significance: of a peak, in standard deviations: by how much background alone would have to exceed itself
+        least_significance: of a peak, in standard deviations: the excess that background would have to have by itself
             at this place. There are many places: see `p_value` of `fit_peaks`.
 
     Returns:
@@ -79,30 +79,30 @@ def fit_peaks(
     The model is a Gaussian with an exponential tail on the left and a step, on a straight background (a parabola where
     that fits much better), integrated over bins; strong lines may have a second tail on the left and one on the right.
     The likelihood is the binned extended Poisson one, or χ² with the given variances where counts can be negative.
-    Peaks of a stretch share the shape; a spectrum's clearest lone peaks show what it is. Only the line at 511 keV, and
-    lone peaks that demand it, have a width of their own. Uncertainties are from the Fisher information, with all
+    Peaks of a stretch share the shape; a spectrum's clearest isolated peaks determine it. Only the line at 511 keV, and
+    isolated peaks that demand it, have a width of their own. Uncertainties are from the Fisher information, with all
     correlations.
 
-    An area in units of `area_unc` is not its `significance`: the uncertainty holds the scatter of the peak's own
-    counts, which is not there where there is no peak. So 9 counts above no background are 9 ± 3, but not a fluctuation.
+    An area in units of `area_unc` is not its `significance`: the uncertainty includes the scatter of the peak's own
+    counts, which is absent where there is no peak. So 9 counts above no background are 9 ± 3, but not a fluctuation.
 
     Widths that are not given are those of the narrowest group that peaks agree on; where another has nearly as much
     support, a `WidthWarning` says so: give `fwhm` then.
 
     Args:
         spectrum: as for `find_peaks`.
-        peaks: where the peaks are, as `find_peaks` gives them: `centroid_kev` or `centroid_adc`, and the columns that
+        peaks: positions of peaks, as `find_peaks` gives them: `centroid_kev` or `centroid_adc`, and the columns that
             distinguish the spectra; None: they are searched.
         fwhm: as for `find_peaks`.
         least_significance: as for `find_peaks`.
-        refine: whether peaks are added where the counts stand out of the fit, lines split that are too wide, and peaks
+        refine: whether peaks are added where the counts exceed the fit, lines split that are too wide, and peaks
             dropped that turn out not to be significant; None: only if the peaks are searched.
 
     Returns:
         A table of peaks in order: the spectrum's columns, `centroid_*`, `fwhm_*` (with `kev` and/or `adc`), `area`,
         `background` (under the peak, within its FWHM on both sides), each with `_unc`; `area_unc_low` and
         `area_unc_high`, which differ from `area_unc` below 25 counts; `significance`, by which peaks are kept: of the
-        test that there is no peak, at this place; `p_value`, the probability that background alone gives a peak as
+        test that there is no peak, at this place; `p_value`, the probability that background gives a peak as
         significant anywhere in the spectrum; `chi2_ndf` and the number of the `region` that was fitted together;
         `status`: `ok`, `poor fit` (its χ² has a probability below 10⁻⁶), or `failed` (no minimum was found, or no
         peak). Where χ² is improbably large, uncertainties grow by √χ².
@@ -138,7 +138,7 @@ def fit_peaks(
 
 
 def _undecided(bins: Bins, widths: Widths) -> str:
-    """What is said where peaks of several widths are about as many."""
+    """The warning where peaks of several widths are about as many."""
     occupied = bins.places[_occupied(bins)]
     middle = float(occupied[len(occupied) // 2])
     unit, axis = next(bins.axes())

@@ -1,4 +1,4 @@
-"""Areas of lone peaks by plain sums, which need no shape: counts above a straight line through their sides."""
+"""Areas of isolated peaks by plain sums, which need no shape: counts above a straight line through their sides."""
 
 import math
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from gammapolars.core.types import Floats
 from gammapolars.peaks.bins import KEYS, Bins, spectra_of
 
 BELOW, ABOVE = 1.9, 1.5
-"""What is summed on both sides of a peak, in units of its FWHM: more on the side of its tail."""
+"""Range of a sum on both sides of a peak, in units of its FWHM: more on the side of its tail."""
 
 SIDE = 1.2
 """How much on either side determines the background, in units of the FWHM."""
@@ -23,7 +23,7 @@ LEAST_DIFFERENCE, CLEAR = 0.01, 3.0
 
 
 class Difference(NamedTuple):
-    """By which part the fitted areas of lone strong peaks exceed sums of their counts, and how many peaks these are."""
+    """By which part the fitted areas of isolated strong peaks exceed sums of their counts, and how many they are."""
 
     part: float
     unc: float
@@ -35,11 +35,11 @@ def with_sums(spectrum: pl.DataFrame | pl.LazyFrame, peaks: pl.DataFrame) -> pl.
 
     Args:
         spectrum: the table of spectra that was fitted.
-        peaks: what `fit_peaks` gave for it.
+        peaks: the result of `fit_peaks` for it.
 
     Returns:
         The peaks with `sum` and `sum_unc`: counts less a straight background, taken from both sides of the peak; null
-        where it is not alone, or its fit failed.
+        where it is not isolated, or its fit failed.
     """
     sums: list[dict[str, float | None]] = [{"sum": None, "sum_unc": None} for _ in range(peaks.height)]
     numbered = peaks.with_row_index("number")
@@ -58,7 +58,7 @@ def with_sums(spectrum: pl.DataFrame | pl.LazyFrame, peaks: pl.DataFrame) -> pl.
 
 
 def _is_alone(places: Floats, widths: Floats, row: int) -> bool:
-    """True where no other peak reaches into what is summed, or into its sides."""
+    """True where no other peak reaches into the sum, or into its sides."""
     others = np.arange(len(places)) != row
     begin, end = places[row] - (BELOW + SIDE) * widths[row], places[row] + (ABOVE + SIDE) * widths[row]
     reaches = (places + ABOVE * widths > begin) & (places - BELOW * widths < end)
@@ -80,7 +80,7 @@ def _sum(bins: Bins, place: float, fwhm: float) -> tuple[float, float] | None:
 
 
 def difference(peaks: pl.DataFrame) -> Difference | None:
-    """Whether fitted and summed areas of lone strong peaks differ systematically: by how much, else None.
+    """Whether fitted and summed areas of isolated strong peaks differ systematically: by how much, else None.
 
     Args:
         peaks: of one spectrum, with sums.
@@ -91,7 +91,7 @@ def difference(peaks: pl.DataFrame) -> Difference | None:
         return None
     area, area_unc, total, total_unc = (lone[name].to_numpy() for name in ("area", "area_unc", "sum", "sum_unc"))
     ratio = area / total - 1
-    # Both are of the same counts: what scatters between them is what only the sum's background has.
+    # Both are of the same counts: only the background of the sum scatters between them.
     unc = np.hypot(np.sqrt(np.abs(total_unc**2 - area_unc**2)) / total, LEAST_DIFFERENCE / CLEAR)
     weight = 1 / unc**2
     part = float((ratio * weight).sum() / weight.sum())

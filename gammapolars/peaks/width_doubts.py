@@ -9,7 +9,7 @@ from gammapolars.core.errors import WidthWarning
 
 @contextmanager
 def width_doubts() -> Iterator[list[str]]:
-    """What the fits in the block have to say of widths on which peaks do not agree: known when the block is over."""
+    """The doubts of the fits in the block about widths on which peaks do not agree: known when the block is over."""
     doubts: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", WidthWarning)

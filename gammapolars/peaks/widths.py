@@ -16,7 +16,7 @@ uncertainty.
 """
 
 TOO_NARROW, RESOLVED_NARROW = 0.5, 1.0
-"""How much a width that is narrower than a model speaks against it, in units of what one that agrees speaks for it: of
+"""How much a width that is narrower than a model speaks against it, in units of the support by one that agrees: of
 a single peak, which may be a fluctuation or an edge, and of a doublet whose shape gave it away.
 """
 
@@ -44,7 +44,7 @@ SHARP = 0.012
 
 
 class Width(NamedTuple):
-    """A measured width: where, FWHM and its uncertainty (bins), how clearly the peak stands out (sigma), and whether it
+    """A measured width: position, FWHM and its uncertainty (bins), the significance of the peak (sigma), and whether it
     is that of two peaks which look like one.
     """
 
@@ -91,8 +91,8 @@ def width_model(widths: Sequence[Width]) -> WidthModel | None:
     """The narrowest model that peaks consistently agree with; None where there is no peak.
 
     Peaks that are no full-energy peaks of one photon (annihilation radiation, doublets, Compton edges, backscatter)
-    have other widths. So each two widths, and each alone, propose a model, and the one with the most support by others
-    is refined with those alone. Widths below a model speak against it: two lines that are taken for one are wider than
+    have other widths. So each two widths, and each single one, propose a model, and the one with the most support by
+    others is refined with only those. Widths below a model speak against it: two lines taken for one are wider than
     one, but nothing makes a peak narrower than the detector's resolution.
     """
     if not widths:
@@ -120,12 +120,12 @@ def _agreement(widths: Sequence[Width], model: WidthModel) -> tuple[Floats, Floa
 
 
 def _support(widths: Sequence[Width]) -> Floats:
-    """What each width counts for."""
+    """Weight of each width."""
     return np.minimum([width.significance for width in widths], MOST_SUPPORT)
 
 
 def _balance(widths: Sequence[Width], model: WidthModel) -> float:
-    """What speaks for a model less what speaks against it."""
+    """Evidence for a model less evidence against it."""
     excess, agreement = _agreement(widths, model)
     against = np.array([_against(width) for width in widths])
     return float(_support(widths) @ np.where(excess > 0, agreement, agreement - against * (1 - agreement)))

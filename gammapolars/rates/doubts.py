@@ -1,4 +1,4 @@
-"""Where the rates of a detector are not what they seem to be."""
+"""Doubts about the rates of a detector."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ IMPOSSIBLE_SIGMA = 3.0
 
 
 def rate_doubts(table: pl.DataFrame) -> Iterator[str]:
-    """What must be known before rates without dead time are trusted, one sentence each.
+    """Warnings about rates corrected for dead time, one sentence each.
 
     Args:
         table: of `rates_of`, with `name`.

@@ -31,24 +31,24 @@ COLUMNS: dict[str, schema.DType] = {
 
 
 def true_rates(hits: pl.LazyFrame, *, reorder_ps: int = REORDER_PS) -> pl.LazyFrame:
-    """Rates without dead time, from the times between the hits of each detector.
+    """True rates, corrected for dead time, from the times between the hits of each detector.
 
     Hits with flags count too: give hits as they were recorded, before any are filtered out. Only fake events, which no
-    radiation made, are left out. Each rate is that of the time from the detector's own first hit to its last, without
-    gaps that chance does not make, so that it is right for a detector that was recorded for a part of the run. Where
-    hits come of themselves in bunches, or the rate changed, there is no one rate, and `exponential` is false.
+    radiation causes, are left out. Each rate is that of the time from the detector's own first hit to its last, without
+    gaps longer than random ones, so that it is right for a detector that was recorded for a part of the run. Where
+    hits come in bunches, or the rate changed, there is no one rate, and `exponential` is false.
 
     Args:
         hits: a table of hits, nearly in time order.
         reorder_ps: how far back in time a hit may lie and still be put in its place.
 
     Returns:
-        A lazy table, one row a detector: `hits`; `real_time_s` from its first to its last hit, summed over runs,
+        A lazy table, one row per detector: `hits`; `real_time_s` from its first to its last hit, summed over runs,
         without `missing_s`, its gaps;
         `rate_cps` (times between hits over that time), `true_rate_cps`, `live_fraction` (one over the other) and
         `dead_time_ps` (per hit, as that fraction implies for a dead time that is not prolonged: 1/m - 1/n), each with
         `_unc`, one standard deviation; `shortest_interval_ps`, and of the fit `cut_ps`, `chi2`, `ndf`, `exponential`;
-        what follows from the fit is null where there are fewer than 100 intervals.
+        results of the fit are null where there are fewer than 100 intervals.
     """
     schema.require(hits, schema.HITS, columns=("board", "channel", "timestamp_ps"))
 
@@ -68,7 +68,7 @@ def true_rates(hits: pl.LazyFrame, *, reorder_ps: int = REORDER_PS) -> pl.LazyFr
 
 
 def rates_of(tally: HitTally, intervals: Intervals, recorded: RecordedTime) -> pl.DataFrame:
-    """The table of `true_rates` from what was counted."""
+    """The table of `true_rates` from the counts."""
     runs = recorded.of_runs().values()
     gaps_ps = {
         key: np.concatenate([run.inner_gaps(key) for run in runs if key in run.gaps]) for key in intervals.counts
@@ -81,7 +81,7 @@ def rates_of(tally: HitTally, intervals: Intervals, recorded: RecordedTime) -> p
 
 
 def _rates_of(key: Key, intervals: Intervals, gaps_ps: Mapping[Key, Floats]) -> dict[str, object]:
-    """What follows from the times between hits of one detector."""
+    """Results from the times between hits of one detector."""
     if key not in intervals.counts:
         return {}
     counts, sums, missing_ps = intervals.counts[key], intervals.sums_ps[key], np.diff(gaps_ps[key], axis=1)[:, 0]

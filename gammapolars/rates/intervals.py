@@ -26,10 +26,10 @@ MARGINS = (1.03, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
 
 
 class TrueRate(NamedTuple):
-    """What follows from the times between a detector's hits.
+    """Results from the times between a detector's hits.
 
     Attributes:
-        rate_cps: true rate, counts/s: what would be counted without dead time.
+        rate_cps: true rate, counts/s, as it would be counted without dead time.
         rate_cps_unc: one standard deviation.
         cut_ps: intervals above this were used: from there on they are exponential.
         intervals: how many these are.
@@ -85,7 +85,7 @@ def true_rate(edges_ps: Floats, counts: Floats, sums_ps: Floats, shortest_ps: fl
     for place, rate in enumerate(candidates):
         later = candidates[place + 1 :]
         if rate.exponential and all(_agree(rate, other) for other in later):
-            further = later[0] if later else rate  # what the data chose lies, if anything, too early
+            further = later[0] if later else rate  # the time that the data chose is, if anything, too early
             return further if further.rate_cps_unc < DEAR * rate.rate_cps_unc else rate
     return next((rate for rate in candidates if rate.exponential), candidates[0] if candidates else None)
 

@@ -24,7 +24,7 @@ from gammapolars.spectra.matrices import axes_of
 __all__ = ["make_report", "make_report_of_pairs", "write_report"]
 
 TABLES = ("pairs", "spectra", "matrix")
-"""What stands next to the page."""
+"""Tables next to the page."""
 
 
 def make_report(
@@ -41,7 +41,7 @@ def make_report(
 
     The folder is as for `write_report`, and refused before the run is read. With `random` windows, such as `1us:3us`,
     or `auto`, random coincidences are measured there and subtracted. Several runs are read together, and then each by
-    itself. `tell` is called with what is being done when the runs have been read. `is_live` is whether gates can be
+    itself. `tell` is called with the present step when the runs have been read. `is_live` is whether gates can be
     drawn on the page.
 
     Raises:
@@ -96,7 +96,7 @@ def _by_run(recording: Recording, rule: PairRule, tell: Callable[[str], None]) -
 
 
 def _listed(analysis: Analysis) -> list[File]:
-    """The tables next to the page, and what is in them."""
+    """The tables next to the page, and their content."""
     detectors = amount(analysis.detectors.height, "detector")
     what = {
         "pairs": f"The coincidences: {amount(analysis.pairs, 'pair')} within {analysis.window}",
@@ -125,7 +125,7 @@ def write_report(
 
 
 def _of_matrix(analysis: Analysis, recording: Recording) -> dict[str, str]:
-    """What the file of the matrix says of itself."""
+    """The metadata in the file of the matrix."""
     assert analysis.summary
     return describe(recording.runs, analysis.summary.to_json() | _bins(analysis), recording.detectors)
 

@@ -58,15 +58,15 @@ class Analysis:
         rejected: rejected hits by flag name; a hit with two flags counts under both.
         window: the coincidence window (ps).
         pairs: hits of two different detectors within the window.
-        chance_pairs_expected: how many of `pairs` are expected by chance: the sum of r_a r_b w T over detector pairs.
+        chance_pairs_expected: expected random coincidences among `pairs`: the sum of r_a r_b w T over detector pairs.
         real_time_s: from the first to the last hit, or as the digitizer recorded it (s).
         first_timestamp_ps: time of the first hit (ps).
         last_timestamp_ps: time of the last hit (ps).
-        warnings: what a reader must know before trusting the rest, one sentence each.
+        warnings: doubts about the rest, to be read first, one sentence each.
         detectors: `board`, `channel`, `name`, `hits`, `hits_used`, `rate_cps` (of the used hits), `calibrated` (bool).
         true_rates: rates and live times of all hits but fake events, as `gammapolars rates` gives them, with `name`.
         pairs_by_detectors: `board_a`, `channel_a`, `name_a`, the same `_b`, `pairs`, `chance_pairs_expected`; a
-            detector pair stands once, a < b by (board, channel).
+            detector pair is listed once, a < b by (board, channel).
         spectra: `board`, `channel`, `name`, `energy_kev` and/or `adc` (bin centre; `energy_kev` only where
             calibrated), `counts`, `variance`, of the used hits. Where a table has both, a row is a bin of
             `energy_kev` unless that is null.
@@ -89,9 +89,9 @@ class Analysis:
         hits_out_of_range: hits that were left out because no hit can have their values.
         hits_repeated: hits that were left out because they repeat another one.
         parameters: settings that the results depend on, as a person would write them, for the report's foot.
-        summary: what `gammapolars coincidences` sums up of the same run.
-        runs: what is written down of each run.
-        doubts: what must be known of its rates, widths and areas of peaks, one sentence each.
+        summary: the summary of `gammapolars coincidences` for the same run.
+        runs: the recorded metadata of each run.
+        doubts: about its rates, widths and areas of peaks, one sentence each.
         command_names: of detectors that are named as CoMPASS does, how commands call them.
     """
 
@@ -177,7 +177,7 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
 
 
 class _Counters:
-    """What counts in the pass over a run, and what it all comes to."""
+    """Counters in the pass over a run, and their results."""
 
     def __init__(self, recording: Recording, rule: PairRule, reach_ps: int) -> None:
         self._recording, self._rule, self._mask = recording, rule, union(rule.reject)
@@ -199,7 +199,7 @@ class _Counters:
         return [*of_hits, *of_pairs]
 
     def analysis(self, totals: PairSummary, reading: PairPass) -> Analysis:
-        """What was counted, when the pass is over."""
+        """The counts, when the pass is over."""
         recording, rule, hits, doubts = self._recording, self._rule, self.hits, list[str]()
         runs, detectors, by_detector = recording.runs, recording.detectors, hits.by_detector(self._mask)
         rates = with_noted(named(rates_of(hits, self._intervals, self._recorded), detectors), runs)
@@ -235,7 +235,7 @@ class _Counters:
 
 
 def _parameters(rule: PairRule) -> dict[str, str]:
-    """What a person would write of the settings."""
+    """The settings as a person would write them."""
     random = {"random windows": ", ".join(map(str, rule.regions.random))} if rule.regions else {}
     return {"window": str(rule.window), **random, "rejected flags": ", ".join(rule.reject) or "none"}
 

@@ -1,4 +1,4 @@
-"""What a report consists of: the figures as PNG, and the page that shows and explains them."""
+"""Content of a report: the figures as PNG, and the page that shows and explains them."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -59,11 +59,11 @@ def contents(
     """The files of a report, by name, the page last.
 
     Args:
-        analysis: what was found, in all runs together.
+        analysis: the results, for all runs together.
         now: the date that the page bears.
         by_run: the same of each run, where there are several.
-        files: further ones that stand next to the page.
-        tell: called with what is being done.
+        files: further ones next to the page.
+        tell: called with the present step.
         is_live: whether gates can be drawn on the page's matrix.
     """
     found = findings(as_recorded(analysis))
@@ -109,7 +109,7 @@ def as_recorded(analysis: Analysis) -> Analysis:
 
 
 def _doubts(analysis: Analysis, parts: Sequence[RunPart]) -> list[str]:
-    """What is doubtful about rates and peaks: of a run, or of each; or that several runs are summed up."""
+    """Doubts about rates and peaks: of a run, or of each; or that several runs are summed up."""
     if len(parts) > 1:
         return [f"{part.name}: {doubt}" for part in parts for doubt in part.found.analysis.doubts]
     number = len(analysis.runs)
@@ -168,7 +168,7 @@ def _tiles(analysis: Analysis) -> list[tuple[str, str]]:
 
 
 def _provenance(analysis: Analysis, now: datetime) -> list[tuple[str, str]]:
-    """What the page was made from, and how."""
+    """Origin of the page: its input, and how it was made."""
     packages = versions() | {"plotnine": version("plotnine"), "Python": platform.python_version()}
     span = f"{analysis.first_timestamp_ps:,} ps to {analysis.last_timestamp_ps:,} ps"
     return [

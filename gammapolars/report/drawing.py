@@ -43,8 +43,8 @@ def drawn(
     """Some figures of an analysis, by name.
 
     Args:
-        found: what is shown.
-        tell: called with what is being drawn.
+        found: the results to show.
+        tell: called with the name of each figure.
         names: which figures.
         few_colours: whether they take fewer bytes, where there are many on a page.
     """

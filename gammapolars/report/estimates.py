@@ -58,7 +58,7 @@ class Steadiness(NamedTuple):
 
 
 def steadiness(rates: pl.DataFrame) -> list[Steadiness]:
-    """χ² of each detector's rate; bins are joined until 10 counts are expected in each, and a lone bin says nothing."""
+    """χ² of each detector's rate; bins are joined until 10 counts are expected in each, and one bin says nothing."""
     result = []
     for (_, _, name), table in rates.sort("board", "channel", "time_s").group_by(
         ["board", "channel", "name"], maintain_order=True
@@ -101,7 +101,7 @@ def with_net(pairs_by_detectors: pl.DataFrame) -> pl.DataFrame:
 def total_net(table: pl.DataFrame) -> tuple[float, float]:
     """True coincidences of all detector pairs of `with_net`, and their standard deviation.
 
-    What is expected of random ones errs together, as detectors are shared; what is measured does not.
+    Expected random ones err together, as detectors are shared; measured ones do not.
     """
     net = float(table["net"].sum())
     if "net_pairs" in table.columns:

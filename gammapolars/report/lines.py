@@ -12,7 +12,7 @@ from gammapolars.identification import FULL_ENERGY, UNKNOWN, peak_kinds, span_of
 from gammapolars.peaks import with_sums
 
 ANNIHILATION = "annihilation radiation"
-"""What 511 keV is called where no nuclide explains it."""
+"""Name of 511 keV where no nuclide explains it."""
 
 CLEAR = 10.0
 """Area over its uncertainty of peaks that a report names though no nuclide explains them."""
@@ -58,7 +58,7 @@ def peak_table(
     Args:
         spectra: `board`, `channel`, `adc`, `energy_kev` (null where not calibrated), `counts`, `variance`.
         detectors: names and resolutions.
-        warn: called with what is doubtful about the widths and areas of a spectrum.
+        warn: called with doubts about the widths and areas of a spectrum.
 
     Returns:
         PEAKS with `board`, `channel`, `name`, `kind`, `reason`, `nuclide` and `line_kev`.
@@ -77,7 +77,7 @@ def peak_table(
 
 
 def lines_of(spectra: pl.DataFrame, peaks: pl.DataFrame) -> list[Lines]:
-    """What each calibrated detector shows, by its peaks as `peak_table` gives them; detectors in adc are left out."""
+    """The lines of each calibrated detector, by its peaks as `peak_table` gives them; detectors in adc are left out."""
     if "energy_kev" not in spectra.columns:
         return []
     calibrated = spectra.drop_nulls("energy_kev").select("board", "channel", "name").unique().sort("board", "channel")
@@ -101,7 +101,7 @@ def _of_one(peaks: pl.DataFrame) -> tuple[list[SeenLine], list[Peak]]:
 
 
 def line_labels(lines: list[Lines]) -> dict[float, str]:
-    """Labels of the lines that are seen, by their energies (keV): the nuclide and the energy, or that alone."""
+    """Labels of the lines that are seen, by their energies (keV): the nuclide and the energy, or only that."""
     seen = [line for detector in lines for line in detector.seen]
     names = {line.energy_kev: line.nuclide for line in seen}
     return {kev: f"{kev:.0f}" if name == ANNIHILATION else f"{name} {kev:.1f}" for kev, name in names.items()}

@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them: rounded to what is known, with units and thousands apart."""
+"""Numbers as a reader wants them: rounded to their uncertainty, with units and thousands apart."""
 
 from gammapolars.core.digits import plus_minus, rounded
 
@@ -23,7 +23,7 @@ def about(number: float) -> str:
 
 
 def with_uncertainty(value: float, uncertainty: float) -> str:
-    """`−1,234.6 ± 2.3`, rounded as the commands print it; without an uncertainty that is known, the value alone."""
+    """`−1,234.6 ± 2.3`, rounded as the commands print it; if the uncertainty is not known, only the value."""
     return plus_minus(value, uncertainty).replace("-", MINUS)
 
 

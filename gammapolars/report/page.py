@@ -1,6 +1,6 @@
-"""One HTML page out of its parts: text is escaped here, once, and nothing is loaded from elsewhere.
+"""One HTML page from its parts: text is escaped here, once, and nothing is loaded from elsewhere.
 
-Names come from files and people: whatever they hold, they stand as text, and never in an address, a class or an id.
+Names come from files and people: whatever they hold, they are written as text, never in an address, a class or an id.
 """
 
 import base64
@@ -18,7 +18,7 @@ LONG_TABLE = 16
 """A table of more rows than this scrolls within the page; printed, it is whole."""
 
 SHORT_CELL = 20
-"""A cell of as many letters stands on one line."""
+"""A cell of as many letters is on one line."""
 
 NARROW_SCREEN = "(max-width: 40rem)"
 """Where figures made for a phone are shown; as in the style sheet."""
@@ -43,9 +43,9 @@ class Table(NamedTuple):
 
 
 class Image(NamedTuple):
-    """A figure: its PNG, what it shows for those who do not see it, and whether it is higher than wide.
+    """A figure: its PNG, a description for those who do not see it, and whether it is higher than wide.
 
-    `phone` is the same drawn for a narrow screen; `html` stands in place of the figure, as is.
+    `phone` is the same drawn for a narrow screen; `html` takes the place of the figure, as is.
     """
 
     png: bytes
@@ -56,7 +56,7 @@ class Image(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A heading, and below it paragraphs, a figure and tables; with `html`, that stands in place of the figure, as is.
+    """A heading, and below it paragraphs, a figure and tables; with `html`, that takes the place of the figure, as is.
 
     `group` is the heading above several sections that belong together, such as those of one run.
     """
@@ -70,7 +70,7 @@ class Section(NamedTuple):
 
 
 class File(NamedTuple):
-    """A file next to the page: its name, which is the package's own, and what it holds."""
+    """A file next to the page: its name, which is the package's own, and its content."""
 
     name: str
     what: str
@@ -93,13 +93,13 @@ def page(
     Args:
         title: the heading of the page.
         subtitle: lines below it.
-        tiles: numbers with what they count.
-        warnings: what a reader must know first.
-        sections: of the page, those of one group behind each other.
+        tiles: numbers with their labels.
+        warnings: doubts that a reader must know first.
+        sections: of the page, those of one group together.
         foot: terms with texts.
         files: next to the page.
         script: of the page, as is.
-        style: what is added to the style sheet, as is.
+        style: added to the style sheet, as is.
     """
     shown, css = list(sections), STYLE + style
     key_numbers = "".join(

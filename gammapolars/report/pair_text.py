@@ -1,4 +1,4 @@
-"""What the report says of coincidences: every sentence is computed from the run's own numbers."""
+"""The report's text on coincidences: every sentence is computed from the run's own numbers."""
 
 import math
 import shlex
@@ -55,7 +55,7 @@ def expected_random(table: pl.DataFrame) -> str:
 
 
 def random_numbers(analysis: Analysis) -> list[tuple[str, str]]:
-    """The number of random coincidences, with what it is: as measured first, where random windows were asked for."""
+    """The number of random coincidences, with its kind: as measured first, where random windows were asked for."""
     expected = expected_random(analysis.pairs_by_detectors), "random coincidences expected"
     net = analysis.summary.of_pairs.random if analysis.summary else None
     if net is None:
@@ -81,7 +81,7 @@ def _lost(analysis: Analysis) -> str:
 
 
 def prompt(analysis: Analysis) -> list[str]:
-    """Where the prompt peaks stand, how wide they are, and whether the window holds them."""
+    """The positions of the prompt peaks, their widths, and whether the window holds them."""
     peaks = _prompt_peaks(analysis)
     if not peaks:
         seen = not analysis.time_differences.is_empty() and analysis.time_differences["counts"].sum()
@@ -156,7 +156,7 @@ def _prompt_peaks(analysis: Analysis) -> list[PromptPeak]:
 
 
 def _holding(analysis: Analysis, peak: PromptPeak) -> tuple[float, float] | None:
-    """The part of the window in which a peak stands."""
+    """The part of the window that holds a peak."""
     ranges = window_ranges_ns(analysis.window)
     return next(((low, high) for low, high in ranges if low <= peak.position_ns <= high), None)
 
@@ -176,7 +176,7 @@ def _window_note(analysis: Analysis, what: str, peaks: list[PromptPeak]) -> list
 
 
 def _remedy(peak: PromptPeak, names: Mapping[str, str]) -> str:
-    """What to do about a peak that a window does not hold; `names` are those by which commands know detectors."""
+    """Advice on a peak that a window does not hold; `names` are those by which commands know detectors."""
     if not peak.name_b:
         return "Widen the window, or measure and correct the time offsets with 'gammapolars align'."
     half_ns = math.ceil(max(2 * peak.fwhm_ns, 1.0))
@@ -210,7 +210,7 @@ def matrix(analysis: Analysis, lines: list[Lines], spots: list[Spot]) -> list[st
 
 
 def _kind_of_counts(analysis: Analysis, spot: Spot) -> str:
-    """What the counts of a spot are: what was subtracted from them, and what was not."""
+    """The meaning of a spot's counts, and whether background and random coincidences were subtracted from them."""
     if analysis.random_windows:
         return "coincidences with background and random coincidences subtracted"
     return f"background-subtracted coincidences, about {about(spot.chance)} of them random"

@@ -1,4 +1,4 @@
-"""What the digitizer's program wrote down of runs: their names, when and how long they were recorded, and channels."""
+"""Metadata of runs from the digitizer's program: names, when and how long they were recorded, and channels."""
 
 import re
 from collections import Counter
@@ -20,7 +20,7 @@ NAMES = ("name", "name_a", "name_b")
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """One run, as it was recorded; what is not written down is None.
+    """One run, as it was recorded; missing values are None.
 
     Attributes:
         name: as `run.info` has it, else that of its files.
@@ -28,7 +28,7 @@ class RecordedRun:
         stop: when it ended.
         real_time_s: how long it took, as the digitizer's program noted.
         live_times_s: of each channel of the only board, in the latest file of histograms.
-        channels: what CoMPASS calls the channels, by (board, channel).
+        channels: CoMPASS's names of the channels, by (board, channel).
     """
 
     name: str
@@ -40,9 +40,9 @@ class RecordedRun:
 
 
 def recorded_runs(runs: Runs, detectors: pl.DataFrame) -> tuple[RecordedRun, ...]:
-    """What is written down of each run, when its hits have been read.
+    """The recorded metadata of each run, when its hits have been read.
 
-    What lies in a folder that several runs share is none of theirs.
+    Metadata in a folder that several runs share are none of theirs.
 
     Args:
         runs: that were read.
@@ -73,7 +73,7 @@ def _recorded(run: Run, keys: list[Key], *, is_own: bool) -> RecordedRun:
 
 
 def _file_name(run: Run) -> str:
-    """The name of a run of which nothing is written down: as in CoMPASS's names of files, else that of its files."""
+    """The name of a run without recorded metadata: as in CoMPASS's names of files, else that of its files."""
     first, *others = (file.path for file in run.files)
     if (file := parse_name(first)) and file.run and others:
         return file.run
@@ -81,7 +81,7 @@ def _file_name(run: Run) -> str:
 
 
 def recorded_line(run: RecordedRun) -> str:
-    """When and how long a run was recorded, in a sentence; empty where nothing is known."""
+    """When and how long a run was recorded, in a sentence; empty where it is not known."""
     same_zone = run.start and run.stop and run.start.utcoffset() == run.stop.utcoffset()
     same_day = same_zone and run.start and run.stop and run.start.date() == run.stop.date()
     parts = [
@@ -142,7 +142,7 @@ def renamed(names: pl.DataFrame, recorded: Mapping[Key, str]) -> Iterator[tuple[
 
 
 def with_names_in(text: str, names: Mapping[str, str]) -> str:
-    """A sentence with other names of detectors, where they stand as words of their own."""
+    """A sentence with other names of detectors, where they are words of their own."""
     if not names:
         return text
     words = "|".join(re.escape(name) for name in names)

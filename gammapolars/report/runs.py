@@ -26,7 +26,7 @@ SAME = 4.0
 
 
 class RunPart(NamedTuple):
-    """One of several runs: its name on the page, and what it shows by itself."""
+    """One of several runs: its name on the page, and its own results."""
 
     name: str
     found: Findings
@@ -49,7 +49,7 @@ def _own_losses(losses: Losses, run: Run) -> Losses:
 
 
 def comparison(parts: Sequence[RunPart], images: Mapping[str, Image]) -> list[Section]:
-    """What runs have in common, and in what they differ."""
+    """Common properties of runs, and their differences."""
     return [
         Section("Runs compared", [], tables=[_run_table(parts)]),
         Section("Rates compared", _rate_text(parts), images.get(RATES), [_rate_table(parts)]),

@@ -1,4 +1,4 @@
-"""The report of saved pairs: what follows from pairs without their run, and what does not."""
+"""The report of saved pairs: which results follow from pairs without their run, and which do not."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -136,7 +136,7 @@ def contents_of_pairs(
         analysis: of the pairs.
         saved: the pairs.
         now: the date that the page bears.
-        files: further ones that stand next to the page.
+        files: further ones next to the page.
         is_live: whether gates can be drawn on the page's matrix.
     """
     lines = lines_of(analysis.spectra, analysis.peaks) if analysis.peaks.height else []

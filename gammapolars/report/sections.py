@@ -25,7 +25,7 @@ class Findings(NamedTuple):
 
 
 def findings(analysis: Analysis) -> Findings:
-    """What lines an analysis shows."""
+    """The lines seen in an analysis."""
     lines = lines_of(analysis.spectra, analysis.peaks)
     return Findings(analysis, lines, spots_of(analysis, lines))
 

@@ -31,7 +31,7 @@ class Spot(NamedTuple):
 
 
 def spots_of(analysis: Analysis, lines: list[Lines]) -> list[Spot]:
-    """Pairs of seen lines in the matrix, where they stand five standard deviations above their surroundings.
+    """Pairs of seen lines in the matrix, where they are five standard deviations above their surroundings.
 
     A nuclide of one line, which no other confirms, has no coincidences.
     """
@@ -73,11 +73,11 @@ def _spot(
         grid = axis[0] + width * (np.round((energy - axis[0]) / width) + np.arange(-1000, 1001))
         (peak, side), (grid_peak, grid_side) = (_peak_and_sides(one, energy, widths, width) for one in (axis, grid))
         if not grid_side.any():
-            return 0.0, 1.0  # without a background nothing is known of it
+            return 0.0, 1.0  # without a background it is not known
         weights.append(np.where(peak, 1.0, 0.0) - np.where(side, grid_peak.sum() / grid_side.sum(), 0.0))
     weight = weights[0] * weights[1]
     if line[0] == line[1]:
-        # Within one line's square each pair stands twice, but once on the diagonal.
+        # Within one line's square each pair is counted twice, but once on the diagonal.
         weight = np.where(x < y, weight, np.where(x == y, weight, 0.0))
     counts, variances = cells
     variance = float((weight**2 * variances).sum())
@@ -96,7 +96,7 @@ def _peak_and_sides(places: Floats, energy: float, widths: Mapping[float, float]
 
 
 def _chance_spot(analysis: Analysis, lines: list[Lines], low: float, high: float) -> float:
-    """Chance pairs of two lines: each detector pair's, times the shares that the lines have of both singles spectra."""
+    """Random pairs of two lines: each detector pair's, times the shares of the lines in both singles spectra."""
     detectors = {
         (board, channel): hits
         for board, channel, hits in analysis.detectors.select("board", "channel", "hits_used").rows()

@@ -47,7 +47,7 @@ NOTED = {
     "noted_icr_cps": ("recorded ICR (counts/s)", 1.0),
     "noted_live_fraction": ("recorded live time (%)", 100.0),
 }
-"""The same of what the digitizer's program noted, where it did."""
+"""The same for the rates that the digitizer's program noted, where it did."""
 
 
 def detectors(analysis: Analysis) -> Table:
@@ -97,7 +97,7 @@ def _value(value: float | None, factor: float) -> str:
 
 
 def peaks(analysis: Analysis) -> Table:
-    """One row per peak, as `gammapolars peaks` gives them: what it is, and why; in keV, or in ADC channels."""
+    """One row per peak, as `gammapolars peaks` gives them: its kind, and why; in keV, or in ADC channels."""
     placed = [(row, _unit(row)) for row in analysis.peaks.iter_rows(named=True)]
     rows = [
         (
@@ -132,7 +132,7 @@ def _unit(peak: dict[str, Any]) -> str:
 
 
 def _remark(row: dict[str, Any]) -> str:
-    """What else there is to know of a peak: which lines confirm it, and whether its fit is to be trusted."""
+    """Remarks on a peak: which lines confirm it, and whether its fit is to be trusted."""
     head, _, also = row["reason"].partition(", with ")
     remark = ""
     if row["kind"] == "full energy":

@@ -1,4 +1,4 @@
-"""What the report says of hits, rates and spectra: every sentence is computed from the run's own numbers."""
+"""The report's text on hits, rates and spectra: every sentence is computed from the run's own numbers."""
 
 import math
 

@@ -36,7 +36,7 @@ def simulate(
     beginning of one with more.
 
     Args:
-        sources: nuclides and activities; none for background alone.
+        sources: nuclides and activities; none for background only.
         detectors: around them.
         seed: of the random numbers, 0 or more.
         hits: stop after this many.

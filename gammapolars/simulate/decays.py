@@ -1,6 +1,6 @@
 """The deposits that decays leave in the detectors, one block of time after the other.
 
-Time is cut into blocks whose length follows from the rates alone. Each block draws from its own stream of random
+Time is cut into blocks whose length follows only from the rates. Each block draws from its own stream of random
 numbers, so that a run depends neither on how many hits are asked for at a time nor on the threads that compute it.
 """
 
@@ -33,7 +33,7 @@ class Deposits(NamedTuple):
         time_ps: when the digitizer sees it: with the detector's offset and resolution, on its clock's ticks.
         true_ps: when the decay happened.
         detector: its number in the list of detectors.
-        energy_kev: what it left.
+        energy_kev: its deposit.
         full: it left the photon's full energy.
         decay: the decay's number from 1; 0 for background.
         nuclide: its place in the list of sources; the number of sources for background.
@@ -60,7 +60,7 @@ def concat(parts: Sequence[Deposits]) -> Deposits:
 
 
 class _SourceDeposits(NamedTuple):
-    """What a source left in one block: times of its seen decays, and their deposits."""
+    """Signals of a source in one block: times of its seen decays, and their deposits."""
 
     decay_ps: Integers
     decay: npt.NDArray[np.intp]  # per deposit: position in decay_ps
@@ -151,7 +151,7 @@ class Emitter:
 
         Args:
             number: from 0; block n lasts from START_PS + n block_ps to the next.
-            stop_ps: leave out what happens at this true time or later.
+            stop_ps: leave out decays at this true time or later.
         """
         rng = np.random.default_rng([self._seed, number])
         begin = START_PS + number * self.block_ps

@@ -37,7 +37,7 @@ class Chunk(NamedTuple):
         hits: a table of hits.
         truth: `hit` (its number from 0), `decay` (the seen decay's number from 1; 0: background), `nuclide`,
             `true_time_ps` (of the decay), `deposit_kev` (before the resolution), `full_energy` (one photon, all of it),
-            `deposits` (how many were added up to this hit). Of several deposits, the first gives decay and time.
+            `deposits` (how many were added up to this hit). If there are several, the first gives decay and time.
     """
 
     hits: pl.DataFrame
@@ -48,7 +48,7 @@ def hit_of_deposit(time_ps: Integers, chain: Mask, dead_time_ps: Integers) -> Po
     """To which hit each deposit belongs, with a dead time that further deposits do not prolong.
 
     A deposit makes a hit unless it falls within the dead time of the hit before it. Only chains of deposits are walked,
-    all chains at once and one deposit further at each step, as most deposits are alone.
+    all chains at once and one deposit further at each step, as most deposits are isolated.
 
     Args:
         time_ps: of deposits, detector after detector, sorted in each.
@@ -74,7 +74,7 @@ def hit_of_deposit(time_ps: Integers, chain: Mask, dead_time_ps: Integers) -> Po
 
 
 class Digitizer:
-    """Turns a stream of deposits into hits; what a later deposit may still change waits.
+    """Turns a stream of deposits into hits; hits that a later deposit may still change wait.
 
     Deposits of a detector within its trigger time of the first add up to one hit. A later one within the pile-up time
     marks the hit with the flag 0x8000, and the hit's adc is then 0, as CoMPASS records it. No deposit makes a hit

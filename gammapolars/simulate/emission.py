@@ -1,4 +1,4 @@
-"""What a source makes seen: tables of its cascades, of who sees their photons, and of directions that correlate."""
+"""Visible decays of a source: tables of its cascades, of who sees their photons, and of directions that correlate."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

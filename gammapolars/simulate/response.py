@@ -1,4 +1,4 @@
-"""How a detector answers a photon: whether it interacts, what energy it leaves, and its adc, whose gain may drift."""
+"""The response of a detector to a photon: whether it interacts, its deposit, and its adc, whose gain may drift."""
 
 import math
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ class GainDrift:
     step_s: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what no gain does.
+        """Refuse impossible gains.
 
         Raises:
             UsageError: a number that is not finite, or a period that is not positive.
@@ -298,7 +298,7 @@ def compton_electron_kev(energy_kev: Floats, rng: np.random.Generator) -> Floats
 
 
 def partial_deposit_kev(energy_kev: Floats, twice: npt.NDArray[np.bool_], rng: np.random.Generator) -> Floats:
-    """Energies that photons leave behind which escape after one Compton scattering, or after two.
+    """Energies deposited by photons that escape after one Compton scattering, or after two.
 
     Two scatterings fill the gap between the Compton edge and the full-energy peak.
     """

@@ -26,7 +26,7 @@ from gammapolars.simulate.response import GainDrift, SimulatedDetector, around_s
 from gammapolars.simulate.sources import parse_sources
 
 MOST_HITS = 10**10
-"""Of a simulated run: 100 GB, which an hour is enough for."""
+"""Most hits of a simulated run: 100 GB, which an hour is enough for."""
 
 METADATA_KEY = "gammapolars"
 """The text next to the tree that carries a run's parameters, as one JSON object, where all outputs carry theirs."""
@@ -36,7 +36,7 @@ METADATA_KEY = "gammapolars"
 def _truth_writer(
     path: Path | None, metadata: dict[str, str], *, overwrite: bool
 ) -> Iterator[Callable[[pl.DataFrame], None]]:
-    """What writes chunks of truth to a Parquet file, which appears when it is complete; None: to nowhere."""
+    """A writer of chunks of truth to a Parquet file, which appears when it is complete; None: to nowhere."""
     if path is None:
         yield lambda _: None
         return
@@ -81,7 +81,7 @@ def write_run(
         progress: called with the number of hits written so far.
 
     Returns:
-        What was written: hits, hits by `board/channel`, flags by name, first and last timestamp.
+        The summary of the run: hits, hits by `board/channel`, flags by name, first and last timestamp.
 
     Raises:
         OutputError: a file exists already or cannot be written.
@@ -160,7 +160,7 @@ def run(
     overwrite: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
-    """Simulate a run of detectors around sources into a ROOT file: what `gammapolars simulate` calls.
+    """Simulate a run of detectors around sources into a ROOT file, as `gammapolars simulate` does.
 
     The part of hits that have a coincident partner grows with the solid angle, the part of random coincidences with the
     activity: with the defaults, about one hit in twenty has a true coincidence.
@@ -175,7 +175,7 @@ def run(
             `DEFAULT_DETECTORS`.
         truth: a Parquet file for the truth of each hit.
         layout: `native`, `small`, `large` or a number of entries per basket.
-        solid_angle: the part of all directions that each detector covers; None, here and below: what its kind has.
+        solid_angle: solid angle/4π of each detector; None, here and below: that of its kind.
         background_cps: rate of uncorrelated deposits in each detector.
         time_resolution_ps: standard deviation of timestamps.
         tick_ps: timestamps are multiples of it.

@@ -1,4 +1,4 @@
-"""What radioactive sources emit: decay schemes, and every cascade of photons that they allow with its probability."""
+"""Radiation of radioactive sources: decay schemes, and every possible cascade of photons with its probability."""
 
 import math
 import re
@@ -42,7 +42,7 @@ class Nuclide:
     Attributes:
         name: such as `Co-60`.
         transitions: of the daughter nuclei; levels with equal energies are one level.
-        positrons: per decay, by the level that they leave behind.
+        positrons: per decay, by the level that they feed.
         half_lives_ps: of levels that live long enough to be seen.
     """
 
@@ -53,7 +53,7 @@ class Nuclide:
 
 
 class Cascade(NamedTuple):
-    """Photons that leave one decay together; `ANNIHILATION_KEV` stands for the two photons of a positron.
+    """Photons that leave one decay together; `ANNIHILATION_KEV` represents the two photons of a positron.
 
     Attributes:
         probability: of a decay to emit these photons, and no others.
@@ -102,7 +102,7 @@ NUCLIDES = _decay_schemes()
 def cascades(nuclide: Nuclide) -> tuple[Cascade, ...]:
     """Every set of photons that one decay can emit, with its probability; a decay without photons is left out.
 
-    The feeding of a level is what leaves it less what reaches it from above, so that the cascades add up to the
+    The feeding of a level is its decay rate less the rate from levels above, so that the cascades add up to the
     nuclide's intensities. X-rays are left out.
     """
     out: dict[float, list[Transition]] = {}

@@ -1,4 +1,4 @@
-"""Spectra and matrices: counts per bin with their variances, and what keeps both right on the way to a result."""
+"""Spectra and matrices: counts per bin with their variances, both kept right on the way to a result."""
 
 from gammapolars.corrections.dithering import dithered as dithered
 from gammapolars.spectra.arithmetic import add_spectra as add_spectra

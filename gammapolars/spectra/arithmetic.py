@@ -246,7 +246,7 @@ def _grouped(table: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
 
 
 def _check_energies(table: pl.DataFrame, axis: Axis) -> None:
-    """Raise where one channel stands for several energies."""
+    """Raise where one channel has several energies."""
     if axis != "adc" or "_least" not in table.columns:
         return
     apart = table.filter(pl.col("_most") - pl.col("_least") > 1e-6 * pl.col("_most").abs() + 1e-9)

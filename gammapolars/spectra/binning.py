@@ -1,4 +1,4 @@
-"""Spectra of hits: counted batch by batch, in threads, into a table that grows with its filled bins alone."""
+"""Spectra of hits: counted batch by batch, in threads, into a table that grows only with its filled bins."""
 
 from collections.abc import Iterator, Sequence
 
@@ -25,7 +25,7 @@ def spectrum(
     by: Sequence[str] = ("board", "channel"),
     weight: str | None = AUTO,
 ) -> pl.LazyFrame:
-    """Counts per bin of energy, or of adc; of weighted rows Σ weight, with Σ weight² as variance.
+    """Counts per bin of energy, or of adc; for weighted rows Σ weight, with Σ weight² as variance.
 
     Collecting it reads the frame on the streaming engine and counts each batch in a thread. Memory holds a few batches
     and one row for each filled bin of each combination of `by`.
@@ -44,7 +44,7 @@ def spectrum(
         out. Bins of several adc values also have `width_adc`.
 
     Raises:
-        TableError: the frame lacks one of the columns, or what is binned or weighs is not a number.
+        TableError: the frame lacks one of the columns, or a binned column or the weight is not a number.
         UsageError: bins without a width; when collected, bins so narrow that too many are filled.
     """
     if bin_adc is not None and (bin_adc < 1 or bin_adc != int(bin_adc)):

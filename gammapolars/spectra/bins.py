@@ -46,7 +46,7 @@ def check_width(bin_kev: float) -> None:
 
 
 def quotient(value: pl.Expr, width: float) -> pl.Expr:
-    """A column over a width, rounded correctly; null stays null, and what is infinite becomes NaN.
+    """A column over a width, rounded correctly; null stays null, and infinite values become NaN.
 
     polars divides columns of more than one row by a number by multiplying with its inverse: values at the edge of a bin
     would fall into the bin below, or not, as batches are cut.

@@ -23,7 +23,7 @@ ORDERS = ("ab", "ba")
 
 
 class CoincidencePeak(NamedTuple):
-    """The four components of a coincidence peak, each as counts below the peak, and what is net of the last three.
+    """The four components of a coincidence peak, each as counts below the peak, and the counts net of the last three.
 
     A background's component is already scaled by how much wider the gate is than its background, for both lines if it
     is that of both: net = peak_peak - peak_background - background_peak + background_background.
@@ -60,7 +60,7 @@ def coincidence_peak(
     of the widths of gate and background, N = n_pp - s₂ n_pb - s₁ n_bp + s₁ s₂ n_bb (E. R. Gamba, A. M. Bruce and
     M. Rudigier, Nucl. Instrum. Methods A 928 (2019) 93). That is the sum of the products of both gates' weights, and
     the sum of their squares is its variance: a pair that fits in both orders has the sum of both, and half of it
-    where the gates are on one line, as of two photons of 511 keV.
+    where the gates are on one line, as for two photons of 511 keV.
 
     Args:
         table: pairs with energies, which may have weights, or a matrix; of one that is not symmetric the first line is
@@ -117,7 +117,7 @@ class CoincidencePeakTally:
     Args:
         first: the gate on one line.
         second: that on the other; where it is on the same line, half of a pair is counted in either order.
-        on: what is gated.
+        on: the gated quantity.
         of: detectors whose hits may lie in the first gate; None: all.
     """
 
@@ -154,7 +154,7 @@ class CoincidencePeakTally:
         return pl.when(is_one_of(self._of, "_a") & is_one_of(self._of, "_b")).then(0.5).otherwise(1.0)
 
     def total(self) -> CoincidencePeak:
-        """What was counted."""
+        """The counts so far."""
         table, pairs = self._components.total(), self._pairs.total()
         found = dict(zip(table["component"], table["counts"], strict=True)) if table.height else {}
         four = [sign * found.get(number, 0.0) for number, sign in enumerate((1, -1, -1, 1))]

@@ -83,7 +83,7 @@ class Cells(NamedTuple):
 
 
 Part = pl.DataFrame | Cells
-"""What a batch holds: cells where they are few, else a table of the keys, `_bin` and `counts`."""
+"""The counts of a batch: cells where they are few, else a table of the keys, `_bin` and `counts`."""
 
 
 class BinTally:
@@ -95,7 +95,7 @@ class BinTally:
         self._tally = Tally(*keys, BIN)
 
     def add(self, part: Part) -> None:
-        """Add what a batch held.
+        """Add the counts of a batch.
 
         Raises:
             UsageError: more bins are filled than can be kept.
@@ -121,11 +121,11 @@ class BinTally:
         return self._tally.total()
 
     def state(self) -> pl.DataFrame:
-        """What was counted, for `merge`."""
+        """The counts so far, for `merge`."""
         return self.total()
 
     def merge(self, state: pl.DataFrame) -> None:
-        """Add what another tally counted."""
+        """Add the counts of another tally."""
         self._tally.add(state)
 
     def _to_table(self, spans: Spans) -> None:

@@ -1,7 +1,7 @@
-"""The part of a matrix given by its projections, what is left without it, and how the rest is correlated.
+"""The part of a matrix given by its projections, the rest without it, and the correlations of that rest.
 
-Of a matrix M with the projections P_i = Σ_j M_ij and the sum T, the background that factorises follows from the
-projections and the background b below their peaks alone (G. Palameta and J. C. Waddington, Nucl. Instrum. Methods A
+For a matrix M with the projections P_i = Σ_j M_ij and the sum T, the background that factorises follows only from the
+projections and the background b below their peaks (G. Palameta and J. C. Waddington, Nucl. Instrum. Methods A
 234 (1985) 476). With the peaks p = P - b, all coincidences but those of two peaks are taken to be as frequent as the
 projections let expect:
 
@@ -73,7 +73,7 @@ class FactorisedBackground:
         cells, b, p = self._cells, self.below, self._peaks
         direct, indirect = y * (x @ b) + x * (y @ b), y * (x @ p) + x * (y @ p)
         background = self._expected(x, y)
-        if cells.symmetric:  # the diagonal stands in the matrix once, and is half of the product of projections
+        if cells.symmetric:  # the diagonal is in the matrix once, and is half of the product of projections
             direct, indirect = direct - (2 - diagonal) * x * y * b, indirect - (2 - diagonal) * x * y * p
             background = background + (diagonal - 1) * self._on_diagonal(x * y)
         derivative = (direct + self._operator.T @ indirect - background * self._part) / self.total
@@ -193,7 +193,7 @@ class FactorisedBackground:
 
 
 def _missing(variance: Floats, expected: Floats, one: float) -> Floats:
-    """What the variance of counts lacks of that of the expected ones, but no more than that of one count.
+    """The difference of the variance of counts from that of the expected ones, but no more than that of one count.
 
     A bin without counts would have no variance, and those with a few too little where they happen to have fewer.
     """

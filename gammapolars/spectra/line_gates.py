@@ -70,12 +70,12 @@ def line_gate(line_kev: float, width: float | None, backgrounds: Sequence[str], 
     Args:
         line_kev: where the line lies.
         width: of the gate, from one end to the other; None: by the resolution.
-        backgrounds: stretches beside the line as `LOW:HIGH`; `auto`: one on each side, together as wide as the gate,
+        backgrounds: stretches next to the line as `LOW:HIGH`; `auto`: one on each side, together as wide as the gate,
             that begin a FWHM away from it.
         detectors: whose hits are gated.
 
     Raises:
-        UsageError: stretches that cannot be.
+        UsageError: impossible stretches.
     """
     auto = AUTO in backgrounds
     given = tuple(parse_backgrounds([text for text in backgrounds if text != AUTO]))
@@ -100,7 +100,7 @@ def _beside(line: float, width: float, clear: float) -> tuple[tuple[float, float
 
 
 def gate_doubts(gate: Gate, detectors: Sequence[Detector]) -> Iterator[str]:
-    """Of which detectors a gate holds part of the line alone, in a sentence."""
+    """The detectors of which a gate holds only part of the line, in a sentence."""
     middle = (gate.low + gate.high) / 2
     widths = {one.name: fwhm for one in detectors if (fwhm := fwhm_kev(one, middle)) is not None}
     own = gate.by_key if isinstance(gate, DetectorGates) else {}

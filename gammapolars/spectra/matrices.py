@@ -27,7 +27,7 @@ def matrix(
 ) -> pl.LazyFrame:
     """Counts per bin of two quantities, by default of the two energies of pairs: long and sparse.
 
-    Of weighted rows the counts are Σ weight, and their variances Σ weight².
+    For weighted rows the counts are Σ weight, and their variances Σ weight².
 
     Args:
         pairs: a calibrated table of pairs, or any other with two columns of numbers. Rows without one of them are left
@@ -89,7 +89,7 @@ def _mirrored(matrix: pl.LazyFrame, x: str, y: str) -> pl.LazyFrame:
 
 
 def _stem(column: str) -> str:
-    """What a column is called without its side."""
+    """The name of a column without its side."""
     return column[:-2] if column.endswith(("_a", "_b", "_c")) else column
 
 
@@ -123,7 +123,7 @@ def check_independent(columns: pl.Schema) -> None:
 
 
 def is_symmetric(matrix: pl.DataFrame) -> bool:
-    """Whether each count of a matrix stands at (x, y) and at (y, x)."""
+    """Whether each count of a matrix is both at (x, y) and at (y, x)."""
     x, y = axes_of(matrix.schema)
     if x[:-2] != y[:-2]:
         return False
@@ -135,7 +135,7 @@ def is_symmetric(matrix: pl.DataFrame) -> bool:
 def project(matrix: AnyFrame, gate: Gate, *, on: Literal["x", "y"] = "x", width: float | None = None) -> pl.LazyFrame:
     """The spectrum along one axis of a matrix for a gate on the other: sums of its rows.
 
-    A bin belongs to the gate, or to its background, whose centre does. The background is scaled by how many bins the
+    A bin belongs to the gate, or to its background, if its centre does. The background is scaled by how many bins the
     gate has for each of its own, filled or not: net = Σ gate - (g/b) Σ background, variance = Σ gate + (g/b)² Σ
     background of the matrix's own variances. Without background it is the sum of the gate's rows, exactly.
 
@@ -165,7 +165,7 @@ def project(matrix: AnyFrame, gate: Gate, *, on: Literal["x", "y"] = "x", width:
 
 
 class Projection(NamedTuple):
-    """What a gate projects out of a matrix.
+    """The projection of a matrix by a gate.
 
     Attributes:
         net: bin centre, `counts`, `variance`.

@@ -1,4 +1,4 @@
-"""The cells of a stored matrix as arrays: its grid of bins, which of them are filled, and what the axes sum up to."""
+"""The cells of a stored matrix as arrays: its grid of bins, which of them are filled, and sums along the axes."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,11 +18,11 @@ MAX_CELLS = 20_000_000
 
 
 BEYOND = 16
-"""This many empty bins behind the last filled one show that the highest peak has no background above it."""
+"""This many empty bins after the last filled one show that the highest peak has no background above it."""
 
 
 class Side(NamedTuple):
-    """The bins along one axis, from the first filled one to some behind the last.
+    """The bins along one axis, from the first filled one to some after the last.
 
     Attributes:
         column: of the matrix.
@@ -44,7 +44,7 @@ class Side(NamedTuple):
         return self.first + np.arange(self.bins, dtype=np.float64) * self.width
 
     def weights(self, gate: Gate) -> Floats:
-        """(bins,) what each bin weighs in a gate: 1, or that of its background by numbers of bins; else 0.
+        """(bins,) the weight of each bin in a gate: 1, or that of its background by numbers of bins; else 0.
 
         Raises:
             UsageError: the gate or its background holds no bin.
@@ -97,9 +97,9 @@ class MatrixCells:
         return np.asarray(found, np.float64)
 
     def products(self, x: Floats, y: Floats, diagonal: float = 1.0) -> Floats:
-        """(n,) what each cell weighs, of weights (nodes,) on either axis; a pair of a symmetric matrix in both orders.
+        """(n,) weights of the cells, from weights (nodes,) on either axis; a pair of a symmetric matrix in both orders.
 
-        On the diagonal it stands once, as in the stored matrix, or as often as `diagonal` says.
+        On the diagonal it counts once, as in the stored matrix, or as often as `diagonal` says.
         """
         weights = x[self.one] * y[self.other]
         if self.symmetric:

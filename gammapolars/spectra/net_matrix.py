@@ -24,8 +24,8 @@ class NetSum(NamedTuple):
 
     Attributes:
         counts: net ones.
-        unc: their standard deviation, with what all cells have in common.
-        background: what was subtracted.
+        unc: their standard deviation, with the part that all cells share.
+        background: the background subtracted.
     """
 
     counts: float
@@ -40,7 +40,7 @@ class NetMatrix:
     is subtracted from each cell. `factorised_background` derives it, also for axes of different detectors, and the
     variances.
 
-    That is right where all but the coincidences of two peaks factorises: of random coincidences, and of many cascades
+    That is right where everything but the coincidences of two peaks factorises: random coincidences, and many cascades
     together. Where cascades are few, the Compton background of a line is in coincidence only with its own cascade,
     and net counts are biased; `gp.coincidence_peak` takes the background from the matrix around a peak instead.
 
@@ -54,7 +54,7 @@ class NetMatrix:
     Attributes:
         regions: the stretches of x, and of y, in which peaks lie.
         symmetric: whether each pair is counted at (x, y) and at (y, x).
-        total: T, the sum of the matrix; of a symmetric one, with twice its diagonal.
+        total: T, the sum of the matrix; for a symmetric one, with twice its diagonal.
 
     Raises:
         TableError: it is not a matrix of two energies or of two adc values, or its sum is not above 0.
@@ -92,7 +92,7 @@ class NetMatrix:
             raise TableError(f"the counts of the matrix add up to {self.total:g}, which does not give a background")
 
     def projections(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Of x and of y, `energy_kev` or `adc` (bin centre), `counts`, and the `background` under their peaks."""
+        """For x and for y: `energy_kev` or `adc` (bin centre), `counts`, and the `background` under their peaks."""
         values = {"counts": self._background.projection, "background": self._background.below}
         return self._along(0, values), self._along(1, values)
 
@@ -118,7 +118,7 @@ class NetMatrix:
     def coincidences(self, first: Gate, second: Gate) -> NetSum:
         """The net coincidences of two lines: their sum, or, where both gates are on one line, the pairs that are in it.
 
-        A symmetric matrix has these in both orders, those on the diagonal once. Of two gates that overlap a pair that
+        A symmetric matrix has these in both orders, those on the diagonal once. With two gates that overlap a pair that
         fits in both orders is counted in both, as `gp.coincidence_peak` does.
 
         Args:

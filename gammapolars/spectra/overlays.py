@@ -26,7 +26,7 @@ class CommonBins(NamedTuple):
 
     Attributes:
         tables: in the order in which they were given.
-        axis: what is binned.
+        axis: the binned quantity.
         width: of the bins; None: they stayed as they were.
         rebinned: which tables have other bins than before.
     """
@@ -47,11 +47,11 @@ def in_common_bins(
     Args:
         tables: of spectra, each with the detectors that it has.
         width: of the common bins, keV or adc; None: the widest that one of them needs.
-        axis: what is binned; None: energies, where all spectra have them, else adc values.
-        apart: whether the spectra of one detector alone are compared; else those of all.
+        axis: the binned quantity; None: energies, where all spectra have them, else adc values.
+        apart: whether only the spectra of one detector are compared; else those of all.
 
     Raises:
-        TableError: some have energies and others adc values alone, or bins of unknown width.
+        TableError: some have energies and others only adc values, or bins of unknown width.
         UsageError: bins without a width.
     """
     frames = [table.lazy().collect() for table in tables]
@@ -93,7 +93,7 @@ def _is_sparse(spectrum: pl.DataFrame) -> bool:
 
 
 def with_widths(spectra: pl.DataFrame) -> pl.DataFrame:
-    """Spectra with all of their bins, in energy alone, with `width_kev` where these are not of one width.
+    """Spectra with all of their bins, only in energy, with `width_kev` where these are not of one width.
 
     Each bin reaches half-way to its neighbours, as those of a histogram with a calibration that is no straight line.
     """
@@ -181,7 +181,7 @@ def _common_axis(frames: Sequence[pl.DataFrame]) -> Axis:
 
 
 def _along(frame: pl.DataFrame, axis: Axis) -> pl.DataFrame:
-    """A table with what its bins along an axis need: of one of energies, its channels where all rows have them."""
+    """A table with the columns that bins along an axis need: if in energies, its channels where all rows have them."""
     if axis == "adc":
         return frame.drop([name for name in ("energy_kev", WIDTH_OF["energy_kev"]) if name in frame.columns])
     incomplete = "adc" in frame.columns and frame["adc"].null_count()
@@ -201,7 +201,7 @@ def _share_bins(frames: Sequence[pl.DataFrame], axis: Axis, *, apart: bool) -> b
 
 
 def _share_channels(frames: Sequence[pl.DataFrame], *, apart: bool) -> bool:
-    """Whether each channel stands for one energy in all spectra that are compared, and they are equally wide."""
+    """Whether each channel has the same energy in all spectra that are compared, and they are equally wide."""
     if any("width_adc" in frame.columns for frame in frames):
         return False
     keys = [name for name in DETECTOR if apart and all(name in frame.columns for frame in frames)]

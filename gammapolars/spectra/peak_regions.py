@@ -13,7 +13,7 @@ from gammapolars.peaks import find_peaks
 from gammapolars.spectra.matrix_cells import Side
 
 HALF_WIDTH = 2.0
-"""A peak lies within so many FWHM of its centroid, also where its width is known to 15 % alone, or has a tail."""
+"""A peak lies within so many FWHM of its centroid, even where its width is only known to 15 %, or has a tail."""
 
 BESIDE = 2.0
 """This many FWHM on each side of a peak determine the background under it,"""
@@ -26,7 +26,7 @@ WIDEST = 1.5
 
 
 class Region(NamedTuple):
-    """Neighbouring bins with peaks in them, from `begin` to before `end`; so many `beside` it have background alone."""
+    """Neighbouring bins with peaks in them, from `begin` to before `end`; so many `beside` it have only background."""
 
     begin: int
     end: int
@@ -90,11 +90,11 @@ def _merged(regions: Sequence[Region]) -> list[Region]:
 
 
 def background_operator(side: Side, regions: Sequence[Region]) -> csr_array:
-    """What turns a projection P into the background below its peaks, b = A P: (bins, bins).
+    """The matrix A that gives the background below the peaks of a projection P, b = A P: (bins, bins).
 
     Outside of the regions b is P itself. In a region it is the parabola of least squares through the bins on either
     side of it; a straight line where the region is wide compared to these; where one side has none, the mean of the
-    other. Empty bins behind all counts are a side only of a peak that reaches to these: of others, the axis may have
+    other. Empty bins after all counts are a side only of a peak that reaches to these: for others, the axis may have
     been cut off there. A does not depend on the counts, so that the covariance of b, and that with P, follow exactly.
 
     Raises:

@@ -26,7 +26,7 @@ from gammapolars.spectra.bins import (
 )
 
 SNAP = 1e-7
-"""Ends of bins that are closer than this part of a new bin are the same: floats tell 0.1 · 3 from 0.3."""
+"""Ends of bins that are closer than this part of a new bin are the same: in floats 0.1 · 3 differs from 0.3."""
 
 MAX_SHARES = 2**26
 """More is a mistake in the bins."""
@@ -75,8 +75,8 @@ def rebin(
 ) -> pl.LazyFrame:
     """Spectra in new bins: counts and variance of each bin are shared among the new bins in proportion to the overlap.
 
-    A fraction f of a bin takes f of its counts and f of its variance, not f². The new counts are what random places
-    within each old bin would give on average, and the variances are theirs. So the sum over any range of new bins has
+    A fraction f of a bin takes f of its counts and f of its variance, not f². The new counts are those of random places
+    within each old bin on average, and the variances are theirs. So the sum over any range of new bins has
     the variance of its counts: a peak's area keeps its uncertainty. With f² it would be too small, because neighbours
     that share an old bin are correlated. Where new edges are old edges nothing is shared, and all is exact. Elsewhere
     a single new bin fluctuates less than its variance says: a χ² over such bins comes out below one per bin. For a
@@ -95,8 +95,8 @@ def rebin(
         `width_kev` or `width_adc`. Bins that no old bin reaches are left out.
 
     Raises:
-        TableError: no table of spectra; when it is collected: bins that have no place on the axis, or of unknown width.
-        UsageError: not one kind of new bins, or such without a width.
+        TableError: no table of spectra; when it is collected: bins without a place on the axis, or of unknown width.
+        UsageError: not one kind of new bins, or ones without a width.
     """
     target = _target(bin_kev, bin_adc, edges_kev, edges_adc)
     frame, columns = spectra_of(spectrum)
@@ -163,7 +163,7 @@ def shares(low: Floats, high: Floats, target: Target) -> tuple[npt.NDArray[np.in
     first = np.floor(from_).astype(np.int64)
     last = np.ceil(to).astype(np.int64) - 1
     if target.width is not None:
-        last = np.maximum(last, first)  # bins that are very narrow beside the new ones
+        last = np.maximum(last, first)  # bins that are very narrow compared to the new ones
     spans = np.maximum(last - first + 1, 0)
     if (total := int(spans.sum())) > MAX_SHARES:
         raise UsageError(f"the new bins are too narrow: there would be {total:,} of them")
@@ -177,7 +177,7 @@ def shares(low: Floats, high: Floats, target: Target) -> tuple[npt.NDArray[np.in
 def rebinned(adc_counts: pl.DataFrame, detectors: Detectors, *, bin_kev: float) -> pl.DataFrame:
     """Energy spectra from counts per adc value, each value's counts shared out over the energies that it spans.
 
-    An adc value stands for the pulse heights from adc - ½ to adc + ½. Sharing its counts out by overlap avoids the
+    An adc value represents the pulse heights from adc - ½ to adc + ½. Sharing its counts out by overlap avoids the
     comb that integer values make in bins of energy; the sum of counts is kept.
 
     Args:

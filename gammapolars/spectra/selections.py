@@ -31,7 +31,7 @@ def time_slices(frame: pl.LazyFrame, width: str | int) -> pl.LazyFrame:
     """Hits or pairs with their time slice.
 
     Slices begin at timestamp 0, the digitizer's start, whatever the first hit's time: slice k holds the times from k
-    to k + 1 widths. Of several runs each has its own clock: put both `run` and `time_slice` into `by`.
+    to k + 1 widths. Each of several runs has its own clock: put both `run` and `time_slice` into `by`.
 
     Args:
         frame: any table with `timestamp_ps`.
@@ -68,12 +68,12 @@ def gate(
     Args:
         pairs: a calibrated table of pairs.
         line: a gate with its background, or the middle of one without.
-        width_kev: of a gate that is given by its middle: from one end to the other; the ends belong to it.
-        on: what is gated: `energy_kev`, or `adc`.
+        width_kev: full width of a gate that is given by its middle; the ends belong to it.
+        on: the gated quantity: `energy_kev`, or `adc`.
         of: detectors whose hits may lie in the gate, or their (board, channel); None: all.
 
     Returns:
-        One row per coincident hit, as of hits: `board`, `channel`, `adc` and `energy_kev`, as far as pairs have them;
+        One row per coincident hit, as for hits: `board`, `channel`, `adc` and `energy_kev`, as far as pairs have them;
         `timestamp_ps`, its time; `dt_ps`, its time minus that of the hit in the gate; `run` and `weight`.
 
     Raises:
@@ -147,7 +147,7 @@ def cube_slice(triples: pl.LazyFrame, first: Gate, second: Gate, *, on: str = "e
             weights of `gp.triples(hits, random=…)` random coincidences are subtracted as well.
         first: a gate, with or without background.
         second: the other.
-        on: what is gated: `energy_kev`, or `adc`.
+        on: the gated quantity: `energy_kev`, or `adc`.
 
     Returns:
         One row per third hit: `board`, `channel`, `adc`, `energy_kev`, `timestamp_ps` (its own), `run`, `weight`.
@@ -170,7 +170,7 @@ def cube_slice(triples: pl.LazyFrame, first: Gate, second: Gate, *, on: str = "e
 
 
 def weights_of_thirds(first: Gate, second: Gate, on: str = "energy_kev") -> dict[str, pl.Expr]:
-    """What a triple weighs by two gates for each of its hits as the third one, by side: `a`, `b`, `c`."""
+    """The weight of a triple by two gates for each of its hits as the third one, by side: `a`, `b`, `c`."""
     return {third: _weight(third, first, second, on) for third in "abc"}
 
 

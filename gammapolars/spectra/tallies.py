@@ -59,7 +59,7 @@ def _histogram(frame: pl.DataFrame, widths: dict[str, int]) -> tuple[Cells, Coun
 
 
 def _packed(frame: pl.DataFrame, widths: dict[str, int], key: Integers, rows: Integers | None = None) -> Integers:
-    """The columns in one number, written into `key`, in which columns without bits, which hold 0 alone, have no part.
+    """The columns in one number, written into `key`, in which columns without bits, which hold only 0, have no part.
 
     That begins as a copy of the first of the others: a pass over it takes as long as counting does.
     """
@@ -90,7 +90,7 @@ def _grouped(frame: pl.DataFrame, widths: dict[str, int]) -> tuple[Cells, Counts
 
 COUNTS: dict[str, DType] = {"counts": pl.UInt64}
 WEIGHTED: dict[str, DType] = {"counts": pl.Float64, "variance": pl.Float64}
-"""What a tally sums up: rows, or weights and their squares."""
+"""Summands of a tally: rows, or weights and their squares."""
 
 
 class Tally:
@@ -109,7 +109,7 @@ class Tally:
         return self._merged + self._rows
 
     def add(self, part: pl.DataFrame) -> None:
-        """Add a table with the keys and what is summed up."""
+        """Add a table with the keys and the summands."""
         if part.is_empty():
             return
         self._parts.append(part.select(*self._keys, *(pl.col(name).cast(dtype) for name, dtype in self._sums.items())))
@@ -117,7 +117,7 @@ class Tally:
         if len(self._parts) > 64 or self._rows > MERGE_ROWS:
             self._parts = [self.summed()]
             self._merged = self._parts[0].height
-            self._rows = 0  # what is merged cannot shrink further
+            self._rows = 0  # merged rows cannot shrink further
 
     def total(self) -> pl.DataFrame:
         """The keys and `counts`, sorted by the keys; no rows and no columns but `counts` if nothing was added."""
@@ -131,11 +131,11 @@ class Tally:
         return pl.concat(self._parts).group_by(self._keys).agg(pl.col(*self._sums).sum())
 
     def state(self) -> pl.DataFrame:
-        """What was added up, for `merge`."""
+        """The sums so far, for `merge`."""
         return self.summed()
 
     def merge(self, state: pl.DataFrame) -> None:
-        """Add what another tally added up."""
+        """Add the sums of another tally."""
         self.add(state)
 
 
@@ -143,7 +143,7 @@ class Histogram:
     """Rows counted by integer columns, frame by frame, in one array as long as its cells are few.
 
     The array grows with the values that come; rows for which it would grow too large are counted in tables next to it.
-    In numpy alone where it can be: while pairs are searched for, a small query would wait for large ones.
+    Only in numpy where it can be: while pairs are searched for, a small query would wait for large ones.
     """
 
     def __init__(self, *keys: str) -> None:
@@ -198,11 +198,11 @@ class Histogram:
         return both.total()
 
     def state(self) -> pl.DataFrame:
-        """What was counted, for `merge`."""
+        """The counts so far, for `merge`."""
         return self.total()
 
     def merge(self, state: pl.DataFrame) -> None:
-        """Add what another histogram counted."""
+        """Add the counts of another histogram."""
         self._others.add(state)
 
 
@@ -257,7 +257,7 @@ class WideningTally:
         self.width = width
 
     def final_width(self) -> int:
-        """Of the bins of all that was added so far: `width` may be that of before the last parts."""
+        """Width of the bins of all that was added so far: `width` may be that before the last parts."""
         self._fit()
         return self.width
 
@@ -271,7 +271,7 @@ class WideningTally:
         return {"counts": self.total(), "width": self.width}
 
     def merge(self, state: dict[str, Any]) -> None:
-        """Add what another one counted."""
+        """Add the counts of another one."""
         self._fit()
         table, width = state["counts"], state["width"]
         if table.is_empty():

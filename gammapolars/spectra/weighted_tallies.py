@@ -11,11 +11,11 @@ from gammapolars.spectra.counting import BIN, Bins
 from gammapolars.spectra.tallies import COUNTS, WEIGHTED, Tally
 
 MOST_WEIGHTS = 64
-"""Rows of up to this many distinct weights are counted weight by weight. Chance alone gives two, each further step of
+"""Rows of up to this many distinct weights are counted weight by weight. Random windows give two, each further step of
 the clocks one more, and each gate with background twice as many."""
 
 SAMPLE_ROWS = 1024
-"""Of the first rows, which show whether each has a weight of its own."""
+"""The number of first rows, which show whether each has a weight of its own."""
 
 WeightedCounts = dict[float | None, pl.DataFrame]
 """Rows by keys for each distinct weight; under None, sums of weights and of their squares."""
@@ -64,8 +64,8 @@ def _distinct(weights: pl.Series) -> list[float] | None:
 class WeightedTally:
     """Sums of weights and of their squares, of rows by some columns.
 
-    Weights are few where they are those of chance and of gates: 1 of a prompt pair, -s of a random one. Then rows are
-    counted for each weight w, and N = Σ w n_w and its variance Σ w² n_w are formed at the end alone, in the order of
+    Weights are few where they are of random windows and of gates: 1 of a prompt pair, -s of a random one. Then rows are
+    counted for each weight w, and N = Σ w n_w and its variance Σ w² n_w are formed only at the end, in the order of
     the weights: they are the same to the bit, in whatever parts the rows come. With more than 64 different weights, or
     one that is not finite, sums are of floats, the same to about 1e-12 of Σ |w|.
 
@@ -98,7 +98,7 @@ class WeightedTally:
             self._as_floats()
 
     def _as_floats(self) -> Tally:
-        """The sums of floats, with what was counted until now."""
+        """The sums of floats, with the counts until now."""
         if self._sums is None:
             self._sums = Tally(*self._keys, sums=WEIGHTED)
             self._sums.add(self._net(self._keys))
@@ -139,7 +139,7 @@ class WeightedTally:
         return pl.concat(parts) if parts else pl.DataFrame(schema={"weight": pl.Float64, **COUNTS})
 
     def merge(self, state: pl.DataFrame) -> None:
-        """Add what another tally added up."""
+        """Add the sums of another tally."""
         if "weight" not in state.columns:
             self._add(None, state)
             return
@@ -184,7 +184,7 @@ def sums(weight: str | None) -> dict[str, pl.Expr]:
 
 
 def sum_bins(batch: pl.DataFrame, keys: list[str], bins: Bins) -> WeightedCounts:
-    """The rows of a batch by their `_weight`, other than 0, by keys and bins of `_bin`, as of `count_by_weight`.
+    """The rows of a batch by their `_weight`, other than 0, by keys and bins of `_bin`, as from `count_by_weight`.
 
     In the result, `_bin` is the bin's number, as a float.
     """

@@ -74,7 +74,7 @@ class Epoch:
         self.batches = batches(self)
 
     def add(self, times: pl.Series, last_ps: int) -> None:
-        """Remember what is given out."""
+        """Remember the hits given out."""
         if not self.hits:
             self.first_ps = int(times[0])
         self.hits += times.len()
@@ -84,7 +84,7 @@ class Epoch:
             self._recent.popleft()
 
     def close(self) -> None:
-        """Keep what is known of it, and no times any more."""
+        """Keep the state, and no times any more."""
         self._step_ps = self.step_ps
         self._recent.clear()
 
@@ -137,7 +137,7 @@ def epochs(
 
 
 class _Cutter:
-    """Where the reading of a recording stands."""
+    """State of the reading of a recording."""
 
     def __init__(
         self, batches: Callable[[], Iterable[pl.DataFrame]], reorder_ps: int, *, disorder: bool, by_flag: bool
@@ -242,7 +242,7 @@ class _Cutter:
         before = len(flags) - batch.height
         flagged = (flags & (RESET | ROLLOVER)) != 0
         fakes = np.flatnonzero(flagged & ((flags & FAKE) != 0)) - before
-        # The fake event before each late hit; far behind where there is none.
+        # The fake event before each late hit; far before it where there is none.
         nearest = np.append(fakes, -10 * NEAR_HITS)[np.searchsorted(fakes, late, side="right") - 1]
         announced = flagged[late + before] | (late - nearest <= NEAR_HITS)
         if not self._disorder and not announced[0]:
@@ -254,14 +254,14 @@ class _Cutter:
         return row, "reset" if bits & RESET else "rollover"
 
     def _flags_with_those_before(self, batch: pl.DataFrame) -> npt.NDArray[Any]:
-        """The batch's flags behind those of the last hits of the epoch so far."""
+        """The batch's flags preceded by those of the last hits of the epoch so far."""
         if "flags" not in batch.columns:
             return np.zeros(batch.height, np.uint32)
         before = [] if self._before is None else [self._before["flags"]]
         return pl.concat([*before, batch["flags"]]).to_numpy()
 
     def _restart_by_flag(self, batch: pl.DataFrame) -> int | None:
-        """The first row in which a channel flags a reset directly behind another hit of its own."""
+        """The first row in which a channel flags a reset directly after another hit of its own."""
         columns = ("flags", "board", "channel")
         if not set(columns) <= set(batch.columns):
             return None
@@ -277,7 +277,7 @@ class _Cutter:
         return int(starts[0]) - (rows.height - batch.height) if starts.len() else None
 
     def _parted(self, rest: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Hits of the epoch that ends, which another channel delivers behind the border; and those of the next epoch.
+        """Hits of the epoch that ends, which another channel delivers after the border; and those of the next epoch.
 
         Stragglers lie near the latest time before, as long as the new epoch is not older than the reorder buffer, and
         their channel has not begun the new epoch: each channel keeps its own order.
@@ -314,7 +314,7 @@ class _Cutter:
 
 
 def _behind_others_of_their_channel(hits: pl.DataFrame, of: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Which hits lie behind a hit of the same channel that is not one `of` these."""
+    """Which hits lie after a hit of the same channel that is not one `of` these."""
     if not {"board", "channel"} <= set(hits.columns):
         return np.zeros(hits.height, np.bool_)
     marked = hits.select("board", "channel", other=pl.Series(~of, dtype=pl.UInt8))

@@ -24,7 +24,7 @@ class OrderTally:
     Attributes:
         hits: how many have been seen.
         inversions: hits that lie before their predecessor.
-        largest_step_back_ps: by how much at most, behind the latest hit so far.
+        largest_step_back_ps: by how much at most, relative to the latest hit so far.
         step_back: where it looks as if the clock had started again, without a flag.
         blocks: the runs, in the order in which their hits come.
     """
@@ -74,7 +74,7 @@ class OrderTally:
     def _add_part(self, times: Integers, back: Integers) -> None:
         """Take times between restarts, and the rows of those that lie before their predecessor.
 
-        Times ascend between such rows, so that nothing lies further behind the latest than one of them, or the first.
+        Times ascend between such rows, so that nothing is further before the latest than one of them, or the first.
         """
         first, last = int(times[0]), int(times[-1])
         if self._restart_ps is not None and self._latest is not None and first < self._latest - self._restart_ps:

@@ -16,7 +16,7 @@ PLACE = ("timestamp_ps", "board", "channel")
 
 
 def of_same_time(hits: pl.DataFrame) -> Integers:
-    """The rows of hits that have the same time as their neighbour in front or behind, ascending.
+    """The rows of hits that have the same time as the neighbour before or after, ascending.
 
     Args:
         hits: in order of time.
@@ -34,7 +34,7 @@ def detections(hits: pl.DataFrame) -> pl.DataFrame:
 
 
 def without_repeats(batches: Iterable[pl.DataFrame], on_repeats: OnRepeats) -> Iterator[pl.DataFrame]:
-    """The first hit alone of those with the same board, channel and time; fake events stay.
+    """Only the first hit of those with the same board, channel and time; fake events stay.
 
     Args:
         batches: hits of one run or several, one run after the other, each in order of time.

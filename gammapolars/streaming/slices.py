@@ -1,6 +1,6 @@
 """Hit streams of any length in bounded memory: batches, time order, slices, and LazyFrames made of them.
 
-This module alone touches polars' unstable interfaces (io sources and `collect_batches`).
+Only this module touches polars' unstable interfaces (io sources and `collect_batches`).
 """
 
 from collections import deque
@@ -26,20 +26,20 @@ SLICE_HITS = 1_000_000
 """Slices are cut when at least this many hits have gathered, so that memory stays bounded and queries stay fast."""
 
 WIDE_ROWS = 8192
-"""Of rows with texts or lists, which may be of any length, fewer are held at once."""
+"""Fewer rows with texts or lists, which may be of any length, are held at once."""
 
 Batches = Callable[[list[str]], Iterator[pl.DataFrame]]
 """Gives a table's rows in frames, of the named columns at least."""
 
 
 class Slice(NamedTuple):
-    """A stretch of a time-ordered hit stream, with what its window reaches on both sides.
+    """A stretch of a time-ordered hit stream, with the hits within reach of its window on both sides.
 
     Attributes:
-        hits: the slice's own hits and, where the stream had to be cut without a gap, those before and behind them that
+        hits: the slice's own hits and, where the stream had to be cut without a gap, those before and after them that
             lie within reach.
         first: row of the first of its own hits.
-        end: row behind the last of its own hits. Each hit of the stream is one slice's own.
+        end: row after the last of its own hits. Each hit of the stream is one slice's own.
     """
 
     hits: pl.DataFrame
@@ -88,7 +88,7 @@ def lazy_frame(schema: pl.Schema | dict[str, pl.DataType], batches: Batches, *, 
 def guarded(
     frame: pl.LazyFrame, errors: tuple[type[BaseException], ...], translate: Callable[[Any], Exception]
 ) -> pl.LazyFrame:
-    """The same lazy frame, that raises other errors; filters and choices of columns still reach what it reads.
+    """The same lazy frame, that raises other errors; filters and choices of columns still reach its source.
 
     Args:
         frame: any lazy frame.
@@ -145,7 +145,7 @@ def pieces(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
 def in_parallel(function: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[R]:
     """Everything that `function` yields for each item, in the order of the items, computed in threads some items ahead.
 
-    Only what it yields first is computed ahead. So an item that yields much, such as a burst of hits, stays in bounded
+    Only its first result is computed ahead. So an item that yields much, such as a burst of hits, stays in bounded
     memory.
     """
     ahead = threads()
@@ -163,7 +163,7 @@ def in_parallel(function: Callable[[T], Iterator[R]], items: Iterable[T]) -> Ite
 
 
 def _begun(function: Callable[[T], Iterator[R]], item: T) -> Iterator[R]:
-    """What the function yields, with the first of it computed."""
+    """The results of the function, with the first of them computed."""
     results = function(item)
     first = list(islice(results, 1))
     return chain(first, results)
@@ -181,7 +181,7 @@ def slices(
     """Cut a stream of hits where neighbouring hits are further apart than the reach of a window.
 
     No pair crosses such a gap, so each slice holds all that its hits can be paired with. A stretch without a gap is
-    cut anyway once it has grown to four times `slice_hits`: then the hits within `reach_ps` of the cut stand in both
+    cut anyway once it has grown to four times `slice_hits`: then the hits within `reach_ps` of the cut are in both
     slices, and are the own hits of one.
 
     Where hits have a column `run`, runs follow one another and no slice holds hits of two.
@@ -259,7 +259,7 @@ def _slices_of_run(batches: Iterator[pl.DataFrame], reach_ps: int, slice_hits: i
 
 
 def _last_gap(times: pl.Series, reach_ps: int) -> int:
-    """The row behind the last gap that is wider than a window reaches; 0 where there is none."""
+    """The row after the last gap that is wider than a window reaches; 0 where there is none."""
     for tail in (min(1000, times.len()), times.len()):
         gaps = (times.tail(tail).diff() > reach_ps).fill_null(False).arg_true()
         if gaps.len():

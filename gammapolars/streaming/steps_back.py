@@ -1,4 +1,4 @@
-"""What a clock did that steps back without a flag: it rolled over, it was reset, or hits are in disorder."""
+"""Reasons why a clock steps back without a flag: it rolled over, it was reset, or hits are in disorder."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ MOST_INTERVALS = 100
 """A rollover's period is believed if the hole at the rollover is at most so many mean intervals between hits."""
 
 LEAST_HITS, LEAST_BITS, NEAR_INTERVALS = 20, 12, 30
-"""Without a flag a rollover is believed behind so many hits, of counters of so many bits, and where time goes on at
+"""Without a flag a rollover is believed after so many hits, of counters of so many bits, and where time goes on at
 less than so many mean intervals between hits."""
 
 NEAR_ZERO = 100
@@ -17,7 +17,7 @@ NEAR_ZERO = 100
 
 @dataclass(frozen=True)
 class StepBack:
-    """A hit that lies behind those before it, without a flag that explains it.
+    """A hit that is earlier than those before it, without a flag that explains it.
 
     Attributes:
         hit: its number in the recording, from 1.
@@ -56,7 +56,7 @@ class StepBack:
 
     @property
     def advice(self) -> str:
-        """What it looks like, and what to do."""
+        """The probable cause, and the remedy."""
         if bits := self.bits:
             return (
                 f"time starts again near 0, which looks like a counter of {bits} bits in steps of "
@@ -75,7 +75,7 @@ class StepBack:
 
     @property
     def back_ps(self) -> int:
-        """How far behind the latest hit before it lies (ps)."""
+        """How much earlier it is than the latest hit before it (ps)."""
         return self.latest_ps - self.time_ps
 
     @property
@@ -94,7 +94,7 @@ def rollover_period(latest_ps: int, time_ps: int, first_ps: int, hits: int, step
 
     Args:
         latest_ps: the latest time before.
-        time_ps: the time behind the rollover.
+        time_ps: the time after the rollover.
         first_ps: the first time before.
         hits: how many hits lie between the first and the latest time.
         step_ps: of the clock.

@@ -15,7 +15,7 @@ from gammapolars.streaming.steps_back import rollover_period
 from gammapolars.streaming.wild_times import OnWild
 
 RESET_GAP_PS = PS_PER_S
-"""What is put between the last hit before a reset and the reset itself, because the true time is not known.
+"""Gap put between the last hit before a reset and the reset itself, because the true time is not known.
 
 Far more than any coincidence window, so that no pair forms across a reset; far less than a run, so that rates hold.
 """
@@ -29,7 +29,7 @@ class Repair:
         hit: number, from 1, of the hit with which the new epoch begins, in its file or stream.
         before_ps: time of the latest hit before, as given out.
         recorded_ps: recorded time of the hit with which the new epoch begins.
-        offset_ps: what is added to recorded times from there on.
+        offset_ps: added to recorded times from there on.
         period_ps: the counter's period; None where it is not known, and a gap of `RESET_GAP_PS` was put.
     """
 
@@ -55,7 +55,7 @@ OnRepair = Callable[[Any], None]
 class Clock:
     """Makes the times of successive epochs go on.
 
-    After a reset the time that has passed is not known: the reset is put `RESET_GAP_PS` behind the latest hit before
+    After a reset the time that has passed is not known: the reset is put `RESET_GAP_PS` after the latest hit before
     it. A counter that rolls over does so at a power of two of its steps: the smallest one above all times before it,
     if that leaves no hole in the hits. If it does, the step is not known, and a rollover is treated like a reset.
     """
@@ -73,7 +73,7 @@ class Clock:
         return batch.with_columns(pl.col("timestamp_ps") + self.offset_ps)
 
     def restart(self, ended: list[Epoch], begun: list[tuple[Epoch, Epoch]]) -> None:
-        """Go on from the epochs that end, of all recordings, to those that begin behind one of them."""
+        """Go on from the epochs that end, of all recordings, to those that begin after one of them."""
         ended = [epoch for epoch in ended if epoch.hits]
         borders = [begin.border for end, begin in begun if begin.border and begin.border.time_ps < end.last_ps]
         if not ended or not borders:
@@ -124,7 +124,7 @@ def time_ordered(
     on_repair: OnRepair | None = None,
     on_wild: OnWild | None = None,
 ) -> Batches:
-    """Hits in time order, out of a stream in which a hit may lie up to `reorder_ps` behind the latest before it.
+    """Hits in time order, from a stream in which a hit may be up to `reorder_ps` earlier than the latest before it.
 
     A batch waits until no later hit can belong before its end, so at most two batches are held. Hits of equal time
     keep their order. Where flags show that the timestamps were reset or rolled over, times go on all the same: see
@@ -148,10 +148,10 @@ def continuous(
 ) -> Batches:
     """The hits of one epoch of all recordings after those of the epoch before, with times that go on.
 
-    The recordings are of one clock; `combine` makes one stream, in time order, of what they hold of an epoch.
+    The recordings are of one clock; `combine` makes one stream, in time order, of their hits of an epoch.
 
     Raises:
-        TimeOrderError: recordings flag a reset behind which the times of none of them start again.
+        TimeOrderError: recordings flag a reset after which the times of none of them start again.
     """
     clock = Clock(on_repair)
     last = None
@@ -177,7 +177,7 @@ def continuous(
 
 
 def reordered(batches: Batches, reorder_ps: int) -> Batches:
-    """The hits of a stream in time order, if none lies further back than `reorder_ps`: what lies so is not noticed."""
+    """The hits of a stream in time order, if none is further back than `reorder_ps`; hits that are go unnoticed."""
     waiting: pl.DataFrame | None = None
     latest = None
     for batch in batches:

@@ -16,13 +16,13 @@ LEAST_PS = PS_PER_S // 10
 """Hits that are off by less come late from the digitizer's buffers, more likely."""
 
 INTERVALS = 100
-"""A hit at an end is off where it is so by more than this many times what passes between two hits."""
+"""A hit at an end is off where it is so by more than this many times the usual interval of hits."""
 
 FORWARD = 20
-"""Among hits that are out of order, a step forward of this many times what passes between two hits leads astray."""
+"""Among hits that are out of order, a step forward of this many times the mean interval of hits leads astray."""
 
 ONE_IN = 100
-"""Of this many hits one may be off; where more are, they are in disorder."""
+"""One of this many hits may be off; where more are, they are in disorder."""
 
 MOST_STEPS, MOST_PARTS = 200, 1000
 """Where hits step back more often, or would have to be cut into more parts, they are in disorder."""
@@ -34,7 +34,7 @@ RECENT_HITS = 10_000
 """This many hits before a last one show how long gaps are."""
 
 AT_ENDS = 3
-"""As many hits before all others, or behind them, are looked at."""
+"""As many hits before all others, or after them, are looked at."""
 
 ALONE = 10
 """Hits at an end are off where they are so by this many times the longest gap among the others."""
@@ -65,7 +65,7 @@ class WildTime(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """What is to be said of it: at an end, it may be a good hit after a gap."""
+        """The statement about it: at an end, it may be a good hit after a gap."""
         return f"{self}: its time {'may be' if self.at_end else 'is'} wrong"
 
 
@@ -103,7 +103,7 @@ Numbers = range | Integers
 
 
 class _Stream:
-    """Where the reading of a stream stands: the last batch may wait, all before it has been given out."""
+    """State of the reading of a stream: the last batch may wait, all before it has been given out."""
 
     def __init__(self, reorder_ps: int, on_wild: OnWild) -> None:
         self._reorder_ps, self._on_wild = reorder_ps, on_wild
@@ -145,7 +145,7 @@ class _Stream:
         return bool(np.any(np.abs(np.diff(last)) > LEAST_PS))
 
     def end(self) -> Iterator[pl.DataFrame]:
-        """Give out what waits."""
+        """Give out the waiting hits."""
         if self._waiting.height:
             times = self._waiting["timestamp_ps"].to_numpy()
             first = int(times.min()) if self._first is None else self._first
@@ -226,7 +226,7 @@ def _is_announced(flags: npt.NDArray[Any], back: Integers) -> bool:
 
 
 def _parts(times: Integers, back: list[int], reorder_ps: int) -> Integers | None:
-    """The rows with which parts begin that lie before or behind others as a whole; None: there are far too many.
+    """The rows with which parts begin that are as a whole before or after others; None: there are far too many.
 
     Times are cut where they step back, around what they step back over, and where they step far forward.
     """
@@ -249,7 +249,7 @@ def _longest(
         first: (n,) the earliest time of each part, ps.
         last: (n,) the latest one.
         hits: (n,) how many it has.
-        given_ps: where all parts that stay must lie behind, if anywhere.
+        given_ps: all parts that stay must be later than this, if given.
         reorder_ps: how far a part may reach back into the one before.
     """
     most, before = np.zeros(len(first), np.int64), np.full(len(first), -1)
@@ -279,7 +279,7 @@ def _before_all(times: Integers) -> list[WildTime]:
 
 
 def _behind_all(times: Integers, first_ps: int, given: int, hits: int) -> list[WildTime]:
-    """Hits at the end of a stream, by their rows, that lie far behind all others.
+    """Hits at the end of a stream, by their rows, that are far later than all others.
 
     Args:
         times: of the last hits.

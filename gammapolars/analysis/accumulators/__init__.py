@@ -1,4 +1,4 @@
-"""What a pass over runs counts on its way: accumulators, whose states of consecutive stretches merge to the whole."""
+"""Counting in a pass over runs: accumulators, whose states of consecutive stretches merge to the whole."""
 
 from gammapolars.analysis.accumulators.accumulator import Accumulator as Accumulator
 from gammapolars.analysis.accumulators.clock_steps import ClockSteps as ClockSteps

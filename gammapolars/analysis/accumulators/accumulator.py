@@ -1,4 +1,4 @@
-"""What is counted in a pass over hits and pairs: in parts, whose states add up to the whole."""
+"""Counting in a pass over hits and pairs: in parts, whose states add up to the whole."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ class Mergeable(Protocol):
     """A sum whose parts add up."""
 
     def state(self) -> Any:
-        """What was added up, as plain data."""
+        """The sums so far, as plain data."""
 
     def merge(self, state: Any) -> None:
         """Add the state of another sum."""
@@ -23,7 +23,7 @@ class Accumulator:
     """Something that is summed up over slices; hits and pairs come from two threads, each in order of time.
 
     Several may each take a stretch of the hits and pairs. Merged in the order of the stretches, in any association,
-    their states give what one that took all of them gives.
+    their states give the result of one that took all of them.
     """
 
     def add_hits(self, hits: pl.DataFrame) -> None:
@@ -37,7 +37,7 @@ class Accumulator:
         raise NotImplementedError
 
     def state(self) -> State:
-        """What was counted, as plain data that can be pickled."""
+        """The counts so far, as plain data that can be pickled."""
         return {name: part.state() for name, part in self.parts().items()}
 
     def merge(self, state: State) -> None:

@@ -23,7 +23,7 @@ class Axis:
     Bin k reaches from k to k + 1 widths; of time differences, from k - ½ to k + ½, so that dt = 0 is a bin's middle.
 
     Attributes:
-        quantity: what is binned.
+        quantity: the binned quantity.
         width: of each bin, in the quantity's unit.
         low: values below are left out.
         high: values from here on are left out.
@@ -96,7 +96,7 @@ class Rows(NamedTuple):
     """Hits or pairs whose quantities are asked for.
 
     Attributes:
-        columns: what they have.
+        columns: their columns.
         detectors: energy calibrations.
         sums: whether energies are of several hits each, as add-back makes them, and do not follow from the adc.
     """

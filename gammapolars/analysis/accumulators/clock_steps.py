@@ -20,7 +20,7 @@ NAMED = 3
 
 
 class ClockSteps(Accumulator):
-    """The largest steps of which all times of a detector are multiples, up to an offset; of the first hits alone.
+    """The largest steps of which all times of a detector are multiples, up to an offset; only of the first hits.
 
     Several parts that are merged each count their own first hits.
 

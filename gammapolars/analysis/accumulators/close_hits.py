@@ -36,7 +36,7 @@ SIGNIFICANT = 4.0
 ITERATIONS = 20
 
 MOST_NEIGHBOURS = 64
-"""No more hits behind each are looked at: more lie within 1 us only where a clock stands still."""
+"""No more hits after each are looked at: more lie within 1 us only where a clock does not advance."""
 
 AT_ONCE = 200_000
 """This many hits are counted together, since there may be many detectors."""
@@ -99,7 +99,7 @@ class CloseHits(Accumulator):
         self._add(run_of(hits), (times[real], codes[real], used[real]))
 
     def _add(self, run: int, rows: Rows) -> None:
-        """Count what lies in blocks that are over, and keep the rest."""
+        """Count the hits in blocks that are over, and keep the rest."""
         if not len(rows[0]):
             return
         blocks = rows[0] >> BLOCK

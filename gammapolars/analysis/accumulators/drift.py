@@ -19,7 +19,7 @@ MOST_SLICES = 512
 """Slices of a run, at most; a longer one has longer slices."""
 
 MOST_CELLS = 2**26
-"""Slices times bins, of all detectors and runs together: what bounds the memory, to 256 MB, whatever the runs' length
+"""Slices times bins, of all detectors and runs together: bounds the memory, to 256 MB, whatever the runs' length
 and number."""
 
 FIRST_WIDTH_PS = PS_PER_S // 64
@@ -61,7 +61,7 @@ class SlicedRun:
 
 
 class DriftSpectra(Accumulator):
-    """Counts of the used hits by run, detector, time slice and adc, in ranges of adc alone.
+    """Counts of the used hits by run, detector, time slice and adc, only in ranges of adc.
 
     A run begins with short slices; each time that it has `most_slices` of them, neighbours are added up. Runs follow
     one another, each in time order.
@@ -102,7 +102,7 @@ class DriftSpectra(Accumulator):
         self._begin(None, 0)
 
     def _lay_out(self, place: int, key: Key, ranges: Sequence[AdcRange]) -> None:
-        """Give a detector's bins their columns: those of a range stand side by side, those of two ranges once."""
+        """Give a detector's bins their columns: those of a range are side by side, those of two ranges once."""
         step = ranges[0].bin_adc
         every = [part.first_adc // step + np.arange(part.bins) for part in ranges]
         bins = np.unique(np.concatenate(every))

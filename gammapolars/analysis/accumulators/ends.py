@@ -121,7 +121,7 @@ class StopCover(Accumulator):
         self._between_ps.update({run: min(ps, self._width_ps) for run, ps in self._gaps.join(state["stops"]).items()})
 
     def part(self, run: int, real_time_s: float) -> float:
-        """The part of a run's time that stops cover: how probably a start finds one by chance."""
+        """The part of a run's time that stops cover: the probability that a start has a random one."""
         first_ps = self._width_ps if run in self._gaps.spans else 0
         covered_s = (self._between_ps[run] + first_ps) / PS_PER_S
         return min(covered_s / real_time_s, 1.0) if real_time_s > 0 else 0.0

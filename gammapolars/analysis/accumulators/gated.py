@@ -1,4 +1,4 @@
-"""Net spectra of what is in coincidence with one line, or with two."""
+"""Net spectra in coincidence with one line, or with two."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ class NetSpectra(Accumulator):
     detector's spectrum holds two; but bins of two detectors, or two bins of a sum, are correlated by such pairs.
 
     Args:
-        axis: what is binned: `energy_kev`, or `adc`.
+        axis: the binned quantity: `energy_kev`, or `adc`.
         width: of the bins, keV, or whole adc values.
     """
 
@@ -145,7 +145,7 @@ class GatedSpectra(NetSpectra):
         self._add(pairs, {"a": self._weight("b"), "b": self._weight("a")})
 
     def _weight(self, side: str) -> pl.Expr:
-        """What a pair weighs with its hit of one side in the gate."""
+        """The weight of a pair with its hit of one side in the gate."""
         weight = self._gate.weight(f"{self.axis}_{side}")
         return weight if self._of is None else pl.when(is_one_of(self._of, f"_{side}")).then(weight).otherwise(0.0)
 

@@ -105,7 +105,7 @@ class HitTally(Accumulator):
     def _compared(self, hits: pl.DataFrame, run: int) -> bool:
         """Count several times faster, where few detectors have been seen and most hits carry the usual flags.
 
-        Then the number of rows of each detector, and a count of the few other hits alone, are enough. False where they
+        Then the number of rows of each detector, and a count of only the few other hits, are enough. False where they
         are not: nothing is counted then.
         """
         flags = hits["flags"].to_numpy()

@@ -58,7 +58,7 @@ OCTAVES = 60
 BINS = PER_OCTAVE * OCTAVES
 
 SUMS = ("counts", "seconds", "ps")
-"""What is summed up in each bin: how many times, their whole seconds, and what remains in picoseconds."""
+"""Sums in each bin: how many times, their whole seconds, and the remainder in picoseconds."""
 
 
 class Intervals(Accumulator):

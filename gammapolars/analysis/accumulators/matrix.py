@@ -28,7 +28,7 @@ class CellTally:
     """Sums of weights, and of their squares, by the numbers `x` and `y` of two bins.
 
     Args:
-        symmetric: whether what is at x and y stands at y and x, too: it is kept once.
+        symmetric: whether a count at x and y is also at y and x: it is kept once.
     """
 
     def __init__(self, *, symmetric: bool) -> None:
@@ -66,11 +66,11 @@ class CellTally:
         return cells.sort(["x", "y"] if self._wide.rows else packed)
 
     def state(self) -> State:
-        """What was added up."""
+        """The sums so far."""
         return {"packed": self._packed.state(), "wide": self._wide.state()}
 
     def merge(self, state: State) -> None:
-        """Add what another tally added up."""
+        """Add the sums of another tally."""
         self._packed.merge(state["packed"])
         self._wide.merge(state["wide"])
 
@@ -110,12 +110,12 @@ class Matrix(Accumulator):
         detectors: energy calibrations.
         window: pairs outside are left out; None, and where their `region` says that they count: none are.
         sides: which detectors' hits are x, and which y; of single hits, those of x count.
-        symmetric: whether each pair also stands with x and y swapped; on the diagonal it counts once.
+        symmetric: whether each pair also counts with x and y swapped; on the diagonal it counts once.
         polygons: pairs outside any of them are left out. They are in columns of pairs, such as `adc_a`, where a is the
             earlier hit, or in the columns of the matrix, such as `adc_x`.
         mask: flags that reject a single hit.
         sums: whether energies are of several hits each, as add-back makes them.
-        unlike: whether detectors may differ in what they measure, as those without a calibration do in their gain: a
+        unlike: whether detectors may differ in their scale, as those without a calibration do in their gain: a
             symmetric matrix of only two detectors is then one of the first against the second.
     """
 
@@ -162,7 +162,7 @@ class Matrix(Accumulator):
 
     @property
     def symmetric(self) -> bool:
-        """Whether each pair stands in both orders."""
+        """Whether each pair counts in both orders."""
         return self._symmetric and self.against is None
 
     @property
@@ -177,7 +177,7 @@ class Matrix(Accumulator):
 
     @property
     def columns(self) -> tuple[str, str]:
-        """What the axes are called in the matrix."""
+        """The names of the axes in the matrix."""
         x, y = self.axes
         return f"{x.quantity.column}_x", f"{y.quantity.column}_y"
 
@@ -188,7 +188,7 @@ class Matrix(Accumulator):
 
     @property
     def polygon_columns(self) -> tuple[str, ...]:
-        """What polygons may be in, besides the columns of pairs: both axes, unless each pair stands in both orders."""
+        """Columns for polygons, besides those of pairs: both axes, unless each pair counts in both orders."""
         return () if self.symmetric else self.columns
 
     def add_hits(self, hits: pl.DataFrame) -> None:
@@ -225,7 +225,7 @@ class Matrix(Accumulator):
             self._count()
 
     def _count(self) -> None:
-        """Count the rows that wait: a slice alone has so few that most of the time would go into queries."""
+        """Count the rows that wait: a single slice has so few that most of the time would go into queries."""
         if not self._waiting:
             return
         rows = pl.concat(self._waiting)

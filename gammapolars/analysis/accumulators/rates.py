@@ -25,7 +25,7 @@ COLUMNS = {"board": pl.UInt16, "channel": pl.UInt16, "bin": pl.UInt32, "counts":
 class Rates(Accumulator):
     """Counts of all hits by detector and time, in bins that double their width as the run goes on.
 
-    The first bin begins with the first hit. Of several runs, each begins where the one before ended.
+    The first bin begins with the first hit. With several runs, each begins where the one before ended.
 
     Args:
         origins_ps: by run, the time of its clock at which the first bin begins, as `origins` gives it: needed where

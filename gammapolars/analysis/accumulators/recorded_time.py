@@ -35,7 +35,7 @@ NEAR_BINS = (4, 16, 64, 256, BINS)
 _NONE = np.empty(0, np.int64)
 
 LEAST_HITS = 5
-"""With fewer hits beside it, nothing is known of the rate there."""
+"""With fewer hits next to it, nothing is known of the rate there."""
 
 
 @dataclass
@@ -207,7 +207,7 @@ class RecordedTime(Accumulator):
         return total
 
     def of_runs(self) -> dict[int, "RunTime"]:
-        """What is known of each run."""
+        """The recorded times of each run."""
         return {run: self._of_run(run, timeline) for run, timeline in sorted(self._timelines.items())}
 
     def _of_run(self, run: int, timeline: _Timeline) -> "RunTime":
@@ -253,7 +253,7 @@ def _gaps(intervals: Floats, counts: Floats | None, edges: Floats) -> Floats:
     before = np.searchsorted(edges, intervals[:, 0], side="right") - 1  # the bin in which it begins
     after = np.minimum(
         np.searchsorted(edges, intervals[:, 1], side="right"), len(edges) - 1
-    )  # behind the one it ends in
+    )  # after the one it ends in
     total = np.concatenate([[0.0], np.cumsum(counts)])
     rate = np.full(len(intervals), math.inf)
     for near, sign in ((before, -1), (after, 1)):
@@ -263,7 +263,7 @@ def _gaps(intervals: Floats, counts: Floats | None, edges: Floats) -> Floats:
 
 
 def _rate_beside(edge: Integers, sign: int, total: Floats, edges: Floats) -> Floats:
-    """Hits per ps in bins beside some edges, on one side; infinite where there are too few hits."""
+    """Hits per ps in bins next to some edges, on one side; infinite where there are too few hits."""
     rate = np.full(len(edge), math.inf)
     for bins in NEAR_BINS:
         other = np.clip(edge + sign * bins, 0, len(total) - 1)

@@ -22,7 +22,7 @@ class Repeats(Accumulator):
     """Hits at the time of another hit of their detector, without fake events, which nothing was detected for.
 
     Attributes:
-        hits: how many there are beside the first of each detector and time.
+        hits: how many there are besides the first of each detector and time.
         most: the most hits that a detector has at one time, and where; None: there are none.
     """
 
@@ -51,7 +51,7 @@ class Repeats(Accumulator):
             self.most = crowd
 
     def _follow(self, run: int, first: At, last: At) -> None:
-        """Count what is repeated across the seam to a stretch that follows."""
+        """Count the repeats across the seam to a stretch that follows."""
         before = self._ends.get(run)
         if before is None:
             self._ends[run] = first, last
@@ -94,7 +94,7 @@ def _alike(hits: pl.DataFrame) -> Integers:
 
 
 def _ends(hits: pl.DataFrame) -> tuple[At, At]:
-    """What detectors have at the first and at the last time of hits in time order."""
+    """Hits of detectors at the first and at the last time of hits in time order."""
     times = hits["timestamp_ps"].to_numpy()
     first, last = int(times[0]), int(times[-1])
     behind, before = int(np.searchsorted(times, first, side="right")), int(np.searchsorted(times, last))

@@ -121,7 +121,7 @@ class AdcSpectra(Accumulator):
         return pl.concat([in_kev.select(*columns), in_adc.select(*columns)])
 
     def _used_counts(self) -> pl.DataFrame:
-        """What was counted, less the rejected hits in it."""
+        """The counts so far, less the rejected hits in them."""
         if self._slice_ps:
             return self._of_slices.total()
         table, rejected = self._counts.total(), self._rejected.total()
@@ -179,6 +179,6 @@ def _used(hits: pl.DataFrame, mask: int) -> pl.DataFrame:
 
 
 def _corrected(columns: pl.Schema) -> pl.Expr:
-    """Whole adc values at a steady gain: dithered over the step that each stands for, so that none is left out."""
+    """Whole adc values at a steady gain: dithered over the step that each represents, so that none is left out."""
     whole = (dithered_adc(columns) + 0.5).floor()
     return whole.clip(0, 2**16 - 1).cast(pl.UInt16) if columns["adc"] == pl.UInt16 else whole.cast(pl.Int64)

@@ -1,4 +1,4 @@
-"""Spectra of hits whose energies do not follow from their adc alone: sums, as add-back makes them, or recorded ones."""
+"""Spectra of hits whose energies do not follow only from their adc: sums, as add-back makes them, or recorded ones."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ class EnergySpectra(Accumulator):
         bin_kev: the bins' width.
         sums: whether energies are of several hits each, as add-back makes them; else a hit's energy is by its
             detector's polynomial, or as it was recorded.
-        slice_ps: slices of time get a spectrum each, as of `AdcSpectra`; None: all hits one.
+        slice_ps: slices of time get a spectrum each, as for `AdcSpectra`; None: all hits one.
         by_run: whether each run has spectra of its own.
     """
 

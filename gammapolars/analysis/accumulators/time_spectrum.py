@@ -19,7 +19,7 @@ class TimeSpectrum(Accumulator):
 
     Args:
         gates: on starts and on stops; None: all of them.
-        column: what is gated, `energy_kev` or `adc`.
+        column: the gated column, `energy_kev` or `adc`.
         bin_ps: width of the bins.
     """
 

@@ -44,8 +44,8 @@ class Curve(NamedTuple):
 class Curves(NamedTuple):
     """The course of a detector's gain in each run in which a line was found, and how well its lines agree with it.
 
-    Of each line there is the offset, ln(position / expected) at gain 1 (NaN for a line that was never found), and the
-    largest mean of its residuals in a stretch of time, if chance does not make it; of each position the residual,
+    For each line there is the offset, ln(position / expected) at gain 1 (NaN for a line that was never found), and the
+    largest mean of its residuals in a stretch of time, if it is significant; for each position the residual,
     ln(position / expected) less offset and course, NaN where the fit failed.
     """
 
@@ -60,7 +60,7 @@ def gain_curves(
 ) -> Curves:
     """Smooth the positions of all lines together, run by run.
 
-    A gain moves all lines by the same factor. How far each line stands from where it is expected at gain 1 is found
+    A gain moves all lines by the same factor. The distance of each line from its expected place at gain 1 is found
     from all runs; the lines' own deviations cancel, and never look like a drift where one line has more counts than
     another.
 
@@ -165,7 +165,7 @@ def _mean_log(curves: Collection[Curve]) -> float:
 
 
 def _course(run: SlicedRun, time: npt.NDArray[np.int64], log: Floats, unc: Floats) -> Curve:
-    """One run's gain, smoothed; with one position alone, one knot."""
+    """One run's gain, smoothed; with a single position, one knot."""
     if len(time) == 1:
         return Curve(run.run, time, np.exp(log), np.exp(log) * unc, ())
     since = (time - run.first_ps) / PS_PER_US
@@ -179,7 +179,7 @@ def _course(run: SlicedRun, time: npt.NDArray[np.int64], log: Floats, unc: Float
 
 
 def _disagreement(residuals: Floats, unc: Floats) -> float | None:
-    """The largest mean residual of a stretch of one line's positions, where their means scatter more than by chance."""
+    """The largest mean residual of a stretch of one line's positions, where their means scatter more than at random."""
     blocks = [block for block in np.array_split(np.arange(len(residuals)), min(BLOCKS, len(residuals))) if len(block)]
     means = np.array([np.average(residuals[block], weights=unc[block] ** -2.0) for block in blocks])
     variances = np.array([1 / (unc[block] ** -2.0).sum() for block in blocks])

@@ -91,14 +91,14 @@ WINDOW_FWHM = 1.75
 next line of a scintillator is near."""
 
 LEAST_SIGMA = 4.0
-"""A line must stand out by this many standard deviations."""
+"""Least significance of a line, in standard deviations."""
 
 LEAST_BACKGROUND = 0.1
 """Counts in the window: with none, a single count outside the line would be impossible, and stop the search."""
 
 
 class Position(NamedTuple):
-    """Where a line stands, with its FWHM, as given or fitted, in adc; and its counts above the background.
+    """The position of a line, with its FWHM, as given or fitted, in adc; and its counts above the background.
 
     `status` is `ok`; or why the fit is not to be used: `few counts`, `no line`, `at the edge`, `no convergence`.
     """
@@ -117,7 +117,7 @@ def line_position(
 
     The model is integrated over each bin. Steps of Newton's kind find the maximum; the uncertainty is that of the
     expected information, with the background's free. The background does not fall below 0 within the window.
-    `first_adc` is the lowest adc value of the first bin, which stands for pulse heights from half a step below it; a
+    `first_adc` is the lowest adc value of the first bin, which holds pulse heights from half a step below it; a
     line found further than one FWHM from the `guess` is none.
     """
     low = first_adc - 0.5
@@ -176,7 +176,7 @@ def _maximum(counts: Floats, edges: Floats, *, fit_width: bool) -> tuple[Floats,
         weights = slopes / model
         information = weights @ slopes.T
         gradient = weights @ (counts - model)
-        # The mean of expected and observed information: with the first alone, steps in a low background overshoot.
+        # The mean of expected and observed information: with the first only, steps in a low background overshoot.
         curvature = (information + (weights * counts) @ weights.T) / 2
         step = _step(x, curvature[:free, :free], gradient[:free], least)
         if step is None:

@@ -1,4 +1,4 @@
-"""A first look at a gain's course over a run: the way through time and gain on which the lines stand out most."""
+"""A first look at a gain's course over a run: the path through time and gain on which the lines are clearest."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,17 +15,17 @@ LEAST_STEPS = 10
 """on either side of 1, and finer ones where so few would be enough for a wide line."""
 
 MOVE_COST = 0.5
-"""What a move by `STEP_FWHM` between slices costs, as log-likelihood;"""
+"""Cost of a move by `STEP_FWHM` between slices, as log-likelihood;"""
 
 MOST_MOVE_COST = 12.0
-"""and what any jump costs at most."""
+"""and the largest cost of any jump."""
 
 NEAR_FWHM = 4.0
 
 FORBIDDEN = -1e6
 
 OUTER_COST = 4.0
-"""A gain at the edge of what is searched must be better by this much than one at 1, once: the nearer line is meant."""
+"""A gain at the edge of the search range must be better by this much than one at 1, once: the nearer line is meant."""
 
 Indices = npt.NDArray[np.intp]
 
@@ -70,16 +70,16 @@ class LineCounts(NamedTuple):
 def gain_path(
     lines: Sequence[LineCounts], fwhm_adc: Sequence[float], reach: float, *, around: Floats | None = None
 ) -> tuple[Floats, float]:
-    """The gain in each slice, relative to what the calibration expects, to about a quarter of the lines' width.
+    """The gain in each slice, relative to that of the calibration, to about a quarter of the lines' width.
 
     All slices and lines are looked at together: at each gain the counts at the places of all lines are compared with
-    those beside them, and of all ways through the slices the one is taken on which this adds up to most, less a cost
+    those around them, and of all ways through the slices the one is taken on which this adds up to most, less a cost
     for each change of the gain (the Viterbi algorithm; A. J. Viterbi, IEEE Trans. Inf. Theory 13 (1967) 260). So a
     slice with few counts, or none, is bridged by its neighbours, in both directions of time. Relative deviations of the
     gain up to `reach` are searched, or those within four widths of the lines `around` given gains (slices,).
 
     Returns:
-        Gains (slices,), and by how much the way stands out, as a log-likelihood.
+        Gains (slices,), and the significance of the path, as a log-likelihood.
     """
     relative = min(width / line.expected_adc for line, width in zip(lines, fwhm_adc, strict=True))
     half = max(LEAST_STEPS, int(np.ceil(reach / (STEP_FWHM * relative))))
@@ -106,7 +106,7 @@ def _excess(line: LineCounts, centres: Floats, fwhm: float) -> Floats:
 
 
 def _best_way(score: Floats, prior: Floats, move_cost: float) -> Indices:
-    """The place in each slice of the way with the largest sum of scores, less what moves cost."""
+    """The place in each slice of the way with the largest sum of scores, less the cost of moves."""
     places = np.arange(score.shape[1])
     cost = np.minimum(move_cost * np.abs(places[:, None] - places[None, :]), MOST_MOVE_COST)
     came_from = np.zeros(score.shape, np.intp)

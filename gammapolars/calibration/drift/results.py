@@ -74,7 +74,7 @@ def line_spectra(
 
 
 def _half_maximum(counts: Floats, fwhm: float, bin_adc: float) -> float | None:
-    """Width at half maximum, above a line through both ends, of what drift has made no Gaussian any more.
+    """Width at half maximum, above a line through both ends, of a peak that drift has made no Gaussian any more.
 
     It is that of the counts smoothed over half the line's own width.
     """
@@ -101,7 +101,7 @@ class DriftTrack:
     """The measured drift of the gains in some runs.
 
     Attributes:
-        drift: the factors by run, detector and time, and which runs they are of: what `correct_drift` takes.
+        drift: the factors by run, detector and time, and which runs they are of: input for `correct_drift`.
         positions: one row per fit: `run`, `board`, `channel`, `name`, `line_kev`, `timestamp_ps` (mean of the hits),
             `time_s` (since the first run's first hit, runs one after another), `begin_s` and `end_s` of its slices,
             `position_adc`, `position_adc_unc`, `gain`, `gain_unc` (relative to the reference), `residual` (relative,
@@ -117,7 +117,7 @@ class DriftTrack:
         spectra: around each line, before and after: `board`, `channel`, `name`, `line_kev`, `energy_kev` (bin centre),
             `counts_before`, `counts_after`.
         warnings: one sentence each.
-        hits: what was read.
+        hits: the hits that were read.
     """
 
     drift: Drift
@@ -147,7 +147,7 @@ def drift_track(
     tally: HitTally,
     warnings: list[str],
 ) -> DriftTrack:
-    """All tables of what was found."""
+    """All tables of the results."""
     zeros = _zeros(slices)
     lines = _table(_LINES, map(_lines, tracks))
     by_number = dict(enumerate(runs.all, 1))
@@ -222,7 +222,7 @@ def _curves(one: DetectorTrack, zeros: Mapping[int, int]) -> Iterator[tuple[obje
 
 
 def _lines(one: DetectorTrack) -> Iterator[tuple[object, ...]]:
-    # A straight line goes through two positions of a run whatever they are: what scatters is beyond these.
+    # A straight line goes through two positions of a run whatever they are: only further ones can scatter.
     needed = 2 * len(one.curves.curves) + len(one.lines) - 1
     is_tested = sum(position.fit.status == "ok" for position in one.tracks.positions) > needed
     for place, line in enumerate(one.lines):

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from gammapolars.core.types import Floats
 
 DIFFUSE = 1e8
-"""The variance, in units of the positions' own, of what nothing is known of."""
+"""The variance, in units of the positions' own, of a quantity that is not known at all."""
 
 GRID = tuple((walk, bend) for walk in (-8.0, 0.0, 2.0, 4.0) for bend in (-8.0, 0.0, 3.0, 6.0, 9.0))
 
@@ -155,7 +155,7 @@ def _extrapolate(x: Floats, y: Floats, r: Floats) -> tuple[float, float]:
 
 
 def _inverse(symmetric: Floats) -> Floats:
-    """The inverse of a 2 × 2 matrix; where it has none, what comes nearest."""
+    """The inverse of a 2 × 2 matrix; where it has none, the nearest one."""
     (a, b), (_, c) = symmetric.tolist()
     determinant = a * c - b * b
     if determinant > 1e-10 * a * c:

@@ -1,4 +1,4 @@
-"""The drift of the gains over runs, from spectral lines: one pass over the hits, and small tables of what was found."""
+"""The drift of the gains over runs, from spectral lines: one pass over the hits, and small tables of results."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -152,10 +152,10 @@ FAR_AWAY = 0.5
 """Lines are not where they are expected if they lie by this part of the reach away."""
 
 EDGE_SHARE = 0.01
-"""If the gain lies at the edge of what is searched in a larger part of the positions, a warning says so."""
+"""If the gain lies at the edge of the search range in a larger part of the positions, a warning says so."""
 
 FAILED_SHARE = 0.1
-"""If more fits fail, a warning says so; how many did stands in the table of lines in any case."""
+"""If more fits fail, a warning says so; their number is in the table of lines in any case."""
 
 
 def untracked(

@@ -18,7 +18,7 @@ PEAK_SHARE = 0.84
 """The part of a Gaussian's counts within 0.6 FWHM of its centre on either side."""
 
 OWN_GAIN, OWN_SHARE = 30.0, 0.1
-"""A line has a path of its own if it stands out more on it, by this much and this part of the whole."""
+"""A line has a path of its own if it is clearer on it, by this much and this part of the whole."""
 
 RELATIVE_WIDTHS = tuple(0.0015 * 1.6**step for step in range(10))
 """Widths at 662 keV that are tried where none is known, up to 10 %; with energy they go as its square root."""
@@ -45,7 +45,7 @@ class LinePosition(NamedTuple):
 
 
 class Tracks(NamedTuple):
-    """What was found of a detector's lines: positions, failed fits too; the width of each line, the same for all
+    """Results for a detector's lines: positions, failed fits too; the width of each line, the same for all
     slices; for each run and line the gain in each slice, roughly; and for each line whether it goes a way of its own.
     """
 
@@ -81,7 +81,7 @@ def follow(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach: float)
 
 
 def _score(line: LineCounts, path: Floats, fwhm: float) -> float:
-    """By how much a line stands out along a path, as a log-likelihood."""
+    """The significance of a line along a path, as a log-likelihood."""
     peak, background = _around(line, path * line.expected_adc, fwhm)
     excess = peak - background
     return float((np.sign(excess) * 0.5 * excess**2 / (peak + background + 1)).sum())
@@ -117,7 +117,7 @@ def _in_all(
 
 
 def _first_widths(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach: float) -> list[float]:
-    """Widths as they are known; or those with which the lines of the largest run stand out most."""
+    """Widths as they are known; or those with which the lines of the largest run are clearest."""
     resolutions = [line.fwhm_adc for line in lines if line.fwhm_adc is not None]
     if len(resolutions) == len(lines):
         return resolutions
@@ -136,7 +136,7 @@ def _first_widths(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach:
 
 
 def _common_width(place: int, width: float, runs: Sequence[RunLines], paths: Sequence[Floats]) -> float:
-    """A line's width in the sum of all slices, each moved by what its gain is off."""
+    """A line's width in the sum of all slices, each moved by the error of its gain."""
     line = runs[0].lines[place]
     total = np.zeros(line.counts.shape[1])
     for one, path in zip(runs, paths, strict=True):
@@ -147,7 +147,7 @@ def _common_width(place: int, width: float, runs: Sequence[RunLines], paths: Seq
 
 
 def _align(counts: Floats, shift_bins: Floats) -> Floats:
-    """The sum of slices, each put back by what its line has moved, in whole bins."""
+    """The sum of slices, each put back by the shift of its line, in whole bins."""
     total = np.zeros(counts.shape[1])
     moves = np.rint(shift_bins).astype(int)
     for move in np.unique(moves):
@@ -158,7 +158,7 @@ def _align(counts: Floats, shift_bins: Floats) -> Floats:
 def _positions(one: RunLines, place: int, fwhm: float, path: Floats, *, smooth: bool) -> list[LinePosition]:
     """A line's positions in a run, in slices joined as far as its counts need.
 
-    Before slices are added up, each is put back by what the line has moved since their middle, so that a fast drift
+    Before slices are added up, each is put back by the shift of the line since their middle, so that a fast drift
     does not widen the line. `path` is the ratio of its position to the expected one in each slice; it is interpolated
     if it is `smooth`, else its mean is taken.
     """
@@ -174,7 +174,7 @@ def _positions(one: RunLines, place: int, fwhm: float, path: Floats, *, smooth: 
         mean = float(np.average(path[begin:end], weights=weight))
         guess = line.expected_adc * (float(np.interp(time, middles, path)) if smooth else mean)
         offsets = (path[begin:end] * line.expected_adc - guess) / line.bin_adc
-        # Whole bins can be moved alone; what they are off in the mean is made up for.
+        # Only whole bins can be moved; their mean error is compensated.
         off = line.bin_adc * float(np.average(offsets - np.rint(offsets), weights=weight))
         counts = _align(line.counts[begin:end], offsets)
         fit = line_position(counts, line.low_adc + 0.5, guess + off, fwhm, bin_adc=line.bin_adc)
@@ -191,7 +191,7 @@ def _around(line: LineCounts, centres: Floats, fwhm: float) -> tuple[Floats, Flo
 
 
 def _groups(peak: Floats, sides: Floats) -> list[int]:
-    """Where groups of slices begin, each with enough counts; what is left over joins the last, or has half as many."""
+    """Where groups of slices begin, each with enough counts; the rest joins the last, or has half as many."""
     begins, gross, background, unc = [0], 0.0, 0.0, np.inf
     for place, (counts, under) in enumerate(zip(peak.tolist(), sides.tolist(), strict=True), 1):
         gross += counts

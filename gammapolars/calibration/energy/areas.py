@@ -12,10 +12,10 @@ from gammapolars.core.types import Floats
 EFFICIENCY_MEAN = np.array([0.0, -0.8, -0.2])
 
 EFFICIENCY_WIDTH = np.array([1.3, 0.7, 0.3])
-"""What is expected of ln ε = p0 + p1 t + p2 t², t = ln(E / 300 keV); p0 from the strongest peak, see `areas`."""
+"""Prior of ln ε = p0 + p1 t + p2 t², t = ln(E / 300 keV); p0 from the strongest peak, see `areas`."""
 
 FURTHER_MEAN, FURTHER_WIDTH = -1.5, 2.2
-"""The same of p0 for each of several sources, of which one alone needs to be about the strongest: where lines are
+"""The same for p0 of each of several sources, only one of which needs to be about the strongest: where lines are
 resolved, and identified by their positions."""
 
 SHOULDER = 1.7
@@ -118,10 +118,10 @@ def _detection(
 def unassigned_peaks(
     curve: tuple[Floats, Floats], peaks: Peaks, matches: tuple[Indices, Indices], lines: Lines
 ) -> tuple[float, float]:
-    """The strongest peak without a line against the strongest with one (ln of the ratio), and what such peaks cost.
+    """The strongest peak without a line against the strongest with one (ln of the ratio), and the cost of such peaks.
 
-    A source need not be alone, so that a peak without a line costs little where many lines are matched. Where few are,
-    hardly more is known than that they are the spectrum's main peaks: then every other one counts. Lines of the room,
+    There may be other sources, so that a peak without a line costs little where many lines are matched. With few,
+    little more is known than that they are the spectrum's main peaks: then every other one counts. Lines of the room,
     Compton edges, backscatter, sums and escapes of the matched lines are explained; hardly any source has lines above
     the highest of them and of the room.
     """
@@ -150,7 +150,7 @@ def unassigned_peaks(
         return float(ratio[other].max()), beyond + min(5.0, float((other & (ratio > np.log(0.3))).sum()))
     above = other & (kev > lines.energy.max()) & (ratio > np.log(0.002))
     cost = 1.5 * float((other & (ratio > np.log(0.05))).sum()) + 1.5 * float(above.sum())
-    # Of the room's peaks most would be in their places if the curve were right.
+    # Most of the room's peaks would be in their places if the curve were right.
     cost += min(4.0, 0.4 * float((other & (ratio > np.log(0.002))).sum()))
     return float(ratio[other].max()), cost + beyond
 

@@ -51,7 +51,7 @@ class Peaks(NamedTuple):
 class Lines(NamedTuple):
     """Lines in order of energy: `energy` and `energy_unc` in keV, `log_intensity`, and the number of its `nuclide`.
 
-    `source` is the number of what was named: the nuclide itself, or the head of its chain. A line that `may_lack` a
+    `source` is the number of the source named: the nuclide itself, or the head of its chain. A line that `may_lack` a
     peak is held against nobody: X-rays stop in a housing, or lie below the threshold.
     """
 

@@ -25,20 +25,20 @@ EDGE_SHARE = 4.0
 """Counts in the Compton continuum for each count of a line, times 1.5, by which the continuum is higher at its edge."""
 
 SUM_REACH, EDGE_REACH = 1.6, 1.2
-"""A sum further away than this, in units of the FWHM, is a peak of its own in the fit; an edge lies beside the peak."""
+"""A sum further away than this, in units of the FWHM, is a peak of its own in the fit; an edge lies near the peak."""
 
 LEAST_SHIFT = 0.02
-"""Of a centroid, in units of the FWHM; what is less belongs to the line shape."""
+"""Least shift of a centroid, in units of the FWHM; smaller ones belong to the line shape."""
 
 LEAST_PULL = 0.25
-"""Of a centroid, in units of its uncertainty; what is less does no harm."""
+"""Least shift of a centroid, in units of its uncertainty; smaller ones do no harm."""
 
 LEAST_LINES = 4
 """Different lines that must be left; where there are fewer, none is left out."""
 
 
 def disturbances(table: pl.DataFrame) -> list[str]:
-    """What disturbs each line, in words; empty where nothing does, or where too few lines would be left.
+    """The disturbance of each line, in words; empty where there is none, or where too few lines would be left.
 
     The shift that a sum can cause is its distance from the line times its share of the counts of both; that of an edge
     is a third of the FWHM times the share of the step in the line's counts.
@@ -62,7 +62,7 @@ def disturbances(table: pl.DataFrame) -> list[str]:
 
 
 _Cause = tuple[str, float, float, float, float]
-"""What it is, its energy (keV), its counts at most, how near it disturbs (in units of the FWHM), and the shift, as a
+"""Its name, its energy (keV), its counts at most, how near it disturbs (in units of the FWHM), and the shift, as a
 part of its distance (0), or of the FWHM."""
 
 
@@ -117,7 +117,7 @@ def _edges(energy: Floats, area: Floats, fwhm: float, strong: Indices) -> list[_
 
 
 def _worst(causes: list[_Cause], line: tuple[float, float, float, float]) -> str:
-    """What can shift a line (its energy, FWHM and uncertainty in keV, and area) most, if that is too much."""
+    """The largest shift of a line (given its energy, FWHM and uncertainty in keV, and area), if it is too large."""
     energy, fwhm, unc, area = line
     worst, most = "", max(LEAST_SHIFT * fwhm, LEAST_PULL * unc)
     for what, at, counts, reach, part in causes:

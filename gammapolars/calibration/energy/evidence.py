@@ -1,9 +1,9 @@
-"""How well a calibration explains a list of peaks: the evidence of a source's lines against chance.
+"""How well a calibration explains a list of peaks: the evidence of a source's lines against random peaks.
 
 A hypothesis is a curve E(u) = b0 + b1 u + b2 u², with u = adc / highest adc, and says where each line should be. Its
 evidence is the natural logarithm of a likelihood ratio, integrated over the parameters of the curve (Laplace's method;
 MacKay 2003, Information Theory, Inference, and Learning Algorithms, ch. 28). The denominator is the same list of peaks
-scattered by chance, as densely as it is:
+scattered at random, as densely as it is:
 
 - position: a matched peak lies within its tolerance of the line, instead of anywhere;
 - area: the areas follow the lines' intensities times a smooth efficiency, instead of being drawn from all peaks' areas;
@@ -39,7 +39,7 @@ RESOLUTIONS = (0.025, 0.13)
 
 
 class Prior(NamedTuple):
-    """What is known of b0, b1 and b2 beforehand: a normal distribution, or where the gain is `free`, what is usual.
+    """Prior of b0, b1 and b2: a normal distribution, or where the gain is `free`, the usual one.
 
     Mean and width (one standard deviation) then do not count. The range is about that of the `highest` line, keV,
     however far peaks of the room reach.
@@ -74,7 +74,7 @@ class Prior(NamedTuple):
 class Candidate:
     """A hypothesis: its curve `b`, and its `evidence`, ln of the likelihood ratio against chance.
 
-    Of each match there are its numbers among peaks and lines, and its distance in tolerances. `expected` strong lines
+    Each match has its numbers among peaks and lines, and its distance in tolerances. `expected` strong lines
     should have been seen in the spectra where their nuclide is, of which `unseen` have no peak; `strongest_unexplained`
     is ln of the area of the strongest peak without a line over that of the strongest with one.
     """
@@ -98,7 +98,7 @@ def positions(b: Floats, energy: Floats) -> tuple[Floats, Floats]:
 
 
 def refine(b: Floats, peaks: Peaks, lines: Lines, prior: Prior, excluded: tuple[int, ...] = ()) -> Candidate | None:
-    """The curve that fits the lines near a first one best, and its evidence; None where nothing is left of it.
+    """The curve that fits the lines near a first one best, and its evidence; None where no plausible match is left.
 
     Lines that are `excluded` are taken to have no peak.
     """
@@ -139,7 +139,7 @@ def _assign(
     best = cost.argmin(1)
     candidate = np.flatnonzero(np.isfinite(cost[np.arange(len(best)), best]))
     claim = distance[candidate, best[candidate]] ** 2 - peaks.log_area[candidate]
-    # Of the peaks of a spectrum that claim a line, the nearest and largest comes first.
+    # If several peaks of a spectrum claim a line, the nearest and largest comes first.
     order = candidate[np.argsort(claim, kind="stable")]
     _, first = np.unique(np.stack([peaks.spectrum[order], best[order]]), axis=1, return_index=True)
     match = np.sort(order[first])
@@ -148,7 +148,7 @@ def _assign(
 
 
 def _fit(b: Floats, peaks: Peaks, lines: Lines, match: tuple[Indices, Indices], prior: Prior) -> tuple[Floats, Floats]:
-    """The curve through matched lines, with what is known beforehand; and its covariance."""
+    """The curve through matched lines, with the prior; and its covariance."""
     peak, line = match
     u = peaks.adc[peak] / peaks.high
     design = np.stack([np.ones_like(u), u, u**2], 1)
@@ -166,9 +166,9 @@ def _fit(b: Floats, peaks: Peaks, lines: Lines, match: tuple[Indices, Indices], 
 
 
 def _widths(fwhm_kev: Floats, energy: Floats) -> Floats:
-    """The evidence of widths: where light makes them, FWHM² is proportional to the energy; by chance it is not.
+    """The evidence of widths: where light makes them, FWHM² is proportional to the energy; at random it is not.
 
-    What the resolution is costs one of them; it is that of scintillators.
+    The unknown resolution costs one of them; it is that of scintillators.
     """
     value = np.log(fwhm_kev / np.sqrt(662.0 * energy))
     middle = float(np.median(value))

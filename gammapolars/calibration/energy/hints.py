@@ -1,4 +1,4 @@
-"""What a user knows of a detector beforehand: about its gain, and its resolution."""
+"""A user's prior knowledge of a detector: its approximate gain, and its resolution."""
 
 import math
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Curves that could be the calibration: through peaks that stand out and lines that are strong, in order."""
+"""Curves that could be the calibration: through prominent peaks and strong lines, in order."""
 
 from itertools import combinations
 
@@ -15,7 +15,7 @@ KEPT = 48
 
 
 def propose(peaks: Peaks, lines: Lines, prior: Prior, hints: Hints = NO_HINTS) -> list[Floats]:
-    """The most promising curves where nothing is known of the gain, the best first.
+    """The most promising curves where the gain is not known, the best first.
 
     Three prominent peaks and three strong lines in order fix a curve with its bend, two and two a straight one; those
     with a small offset and bend are compared by the lines that come to lie on peaks.
@@ -37,12 +37,12 @@ def propose_near(peaks: Peaks, lines: Lines, prior: Prior) -> list[Floats]:
     factor = (at / u[:, None]).ravel()
     factor = factor[np.abs(factor - 1) <= 3 * width[1] / mean[1]]
     gains = np.concatenate([[1.0], factor])
-    # E = b(f u): the gain alone is another, offset and bend stay.
+    # E = b(f u): only the gain differs, offset and bend stay.
     return best_of(mean[None, :] * gains[:, None] ** np.arange(3)[None, :], peaks, lines)
 
 
 def best_of(curves: Floats, peaks: Peaks, lines: Lines) -> list[Floats]:
-    """The curves that bring most lines onto peaks, against what chance would do; alike ones once."""
+    """The curves that bring most lines onto peaks, relative to random matches; similar ones once."""
     if len(curves) == 0:
         return []
     order = np.argsort(peaks.adc, kind="stable")
@@ -82,7 +82,7 @@ def _distinct(curves: Floats, peaks: Peaks, lines: Lines) -> list[Floats]:
 
 
 def _prominent(peaks: Peaks) -> Indices:
-    """The peaks that stand out in each spectrum, in order of position; efficiency and background fall with energy."""
+    """The prominent peaks in each spectrum, in order of position; efficiency and background fall with energy."""
     rank = peaks.log_area + 0.8 * np.log(np.maximum(peaks.adc, 1e-3 * peaks.high))
     spectra = np.unique(peaks.spectrum)
     each = max(4, (PROMINENT + 4) // len(spectra)) if len(spectra) > 1 else PROMINENT

@@ -1,4 +1,4 @@
-"""Weighted least squares of line energies against peak positions, and what an energy polynomial was fitted to."""
+"""Weighted least squares of line energies against peak positions, and the data of an energy polynomial's fit."""
 
 import math
 from dataclasses import dataclass
@@ -74,12 +74,12 @@ def slope_of(coefficients: Floats, x: Floats) -> Floats:
 
 
 def is_likely(chi2: float, ndf: int) -> bool:
-    """Whether chance makes so large a χ² often enough; with nothing to test, it does."""
+    """Whether so large a χ² is frequent enough by chance; with nothing to test, it is."""
     return ndf < 1 or float(stats.chi2.sf(chi2, ndf)) > WORSE
 
 
 def extra_variance(points: Points, used: Mask, order: int) -> float:
-    """The variance in keV² beyond the lines' own that makes their scatter most likely; 0 where chance will do.
+    """The variance in keV² beyond the lines' own that makes their scatter most likely; 0 where none is needed.
 
     It is that of the largest restricted likelihood (Patterson and Thompson 1971, Biometrika 58, 545). One weak line
     that is off makes χ² large, but takes no weight from strong ones that lie on the curve.
@@ -104,14 +104,14 @@ def extra_variance(points: Points, used: Mask, order: int) -> float:
 
 @dataclass(frozen=True)
 class EnergyFit:
-    """An energy polynomial and what it was fitted to.
+    """An energy polynomial and the data of its fit.
 
     Attributes:
         coefficients: keV, lowest order first: E = Σ c_i adc^i.
         covariance: of the coefficients, with `extra_kev` among the lines' uncertainties; times χ²/ndf where that is
-            larger than chance allows even so. Where a straight line was chosen and a parabola could have been, that
+            larger than chance allows even so. Where a straight line was chosen and a parabola was possible, that
             of the straight line against the parabola.
-        chi2: of the lines used, with their own uncertainties alone.
+        chi2: of the lines used, with only their own uncertainties.
         ndf: lines used less coefficients.
         order: of the polynomial.
         adc_range: lowest and highest position among the lines used.
@@ -136,7 +136,7 @@ class EnergyFit:
     residual_sigma: tuple[float, ...]
 
     def energy_at(self, adc: ArrayLike) -> tuple[Floats, Floats]:
-        """Energies at some adc and their uncertainties (of the polynomial alone), keV."""
+        """Energies at some adc and their uncertainties (of the polynomial only), keV."""
         x = np.asarray(adc, np.float64)
         powers = np.stack([x**order for order in range(len(self.coefficients))], -1)
         variance = np.einsum("...i,ij,...j->...", powers, np.array(self.covariance), powers)
@@ -150,7 +150,7 @@ class EnergyFit:
 def fit_of(
     points: Points, used: Mask, coefficients: Floats, covariance: Floats, quality: tuple[float, int, float]
 ) -> EnergyFit:
-    """A fit, with what it leaves of each line; `quality` is χ², degrees of freedom and the variance that was added."""
+    """A fit, with the residual of each line; `quality` is χ², degrees of freedom and the variance that was added."""
     curve = np.polynomial.polynomial.polyval(points.x, coefficients)
     sigma = np.sqrt(points.variance(slope_of(coefficients, points.x)) + quality[2])
     residual = points.e - curve

@@ -16,7 +16,7 @@ from gammapolars.core.errors import CalibrationError
 from gammapolars.core.types import Floats
 
 LEAST_SUPPORT = 6.0
-"""How much evidence a matched line must add that the others alone would put elsewhere, or it is left out."""
+"""Least evidence that a matched line must add if the others would put it elsewhere, or it is left out."""
 
 
 def match_lines(
@@ -46,7 +46,7 @@ def match_lines(
         start_tolerance: how far the gain may be from that of `start`, one standard deviation, as a share of it; offset
             and bend may differ by a tenth of that share of the range.
         adc_range: the range that was searched for peaks; from the lowest to the highest peak if it is not given.
-        hints: about which gain and resolution the detector has.
+        hints: the approximate gain and resolution of the detector.
         detector: its name, for messages.
 
     Raises:
@@ -124,7 +124,7 @@ def _with_support(best: Candidate, peaks: Peaks, lines: Lines, prior: Prior) -> 
 
 
 def _near(start: Sequence[float], tolerance: float, high: float) -> Prior:
-    """What a calibration to start from says of the curve, over u = adc / high."""
+    """Prior of the curve from a calibration to start from, over u = adc / high."""
     coefficients: Floats = np.zeros(3)
     for order, value in enumerate(start):
         if order < 3:

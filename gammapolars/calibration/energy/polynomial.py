@@ -52,9 +52,9 @@ def fit_energy(
 
     A line is an outlier, and left out, if any line would be that far from the fit of all others at random in fewer than
     3 in 1000 fits (Bonferroni's correction); at most one line, and one more for each five, is.
-    Where χ² is then still larger than chance allows in one of 20 fits, the same variance is added to all lines (see
+    Where χ² is then still larger than expected in one of 20 fits, the same variance is added to all lines (see
     `extra_variance`): else the strongest peaks, whose positions are known to thousandths of their width, would pull the
-    curve to where line shapes and the digitizer's non-linearity put them. What χ² is still too large by is a factor on
+    curve to where line shapes and the digitizer's non-linearity put them. The remaining excess of χ² is a factor on
     the covariance.
 
     The order is 2 where four different lines or more measure the bend better than detectors usually bend
@@ -205,7 +205,7 @@ def _outlier(points: Points, used: Mask, order: int) -> int | None:
         others[line] = False
         if len(np.unique(points.e[others])) <= order:
             continue
-        # What the others scatter may be line shapes or a scintillator's non-proportionality: it is no line's fault.
+        # The scatter of the others may be line shapes or a scintillator's non-proportionality: it is no line's fault.
         extra = extra_variance(points, others, order)
         coefficients, covariance, chi2 = solve(points, others, order, extra)
         u = (points.x[line] - points.middle) / points.half

@@ -17,7 +17,7 @@ LEAST_RELATIVE = 0.01
 
 @dataclass(frozen=True)
 class ResolutionFit:
-    """FWHM² = a + b E + c E² and what it was fitted to.
+    """FWHM² = a + b E + c E² and the data of its fit.
 
     Attributes:
         coefficients: a, b, c in keV², keV and 1; none is negative, so that the width is real everywhere.
@@ -48,7 +48,7 @@ def fit_resolution(energy_kev: ArrayLike, fwhm_kev: ArrayLike, fwhm_kev_unc: Arr
     """Fit FWHM² = a + b E + c E² by weighted least squares with a, b, c ≥ 0, to lines' widths in keV and their
     uncertainties.
 
-    One line gives b alone, two give a and b, four all three. A width further from the fit than five times its own
+    One line gives only b, two give a and b, four all three. A width further from the fit than five times its own
     uncertainty and the scatter of all together is an outlier (an unresolved pair, for example) and is left out.
 
     Raises:

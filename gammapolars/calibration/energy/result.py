@@ -22,7 +22,7 @@ SAME_LINE_KEV = 1.0
 """A pair's energy is that of a known line if it is no further away, and takes its exact energy."""
 
 DOUBLET, BY_HAND, OFF = "overlaps another line", "excluded by hand", "outlier"
-"""Why a matched line is not used; or what disturbs it."""
+"""Why a matched line is not used; or its disturbance."""
 
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)"
 _PAIR = re.compile(rf"({_NUMBER})\s*=\s*({_NUMBER})")
@@ -122,7 +122,7 @@ class Calibration:
         match: which peak is which line.
         energy: the fit of the polynomial to the lines that are fit for it.
         resolution: the fit of FWHM(E); None where no line determines it.
-        residuals: one row a matched line, see `residual_table`.
+        residuals: one row per matched line, see `residual_table`.
         adc_range: first and last adc of the data.
     """
 
@@ -153,11 +153,11 @@ def calibrate_peaks(
         lines: of the named sources.
         detector: its properties so far.
         order: of the polynomial, 1 to 3; chosen if it is not given.
-        start: a calibration to start from; where only one line is matched, its gain alone is adjusted.
+        start: a calibration to start from; where only one line is matched, only its gain is adjusted.
         pairs: given by hand, instead of matching.
         adc_range: the range that was searched for peaks.
         without: energies of lines to leave out of the fit, keV; a line within 1 keV is meant.
-        hints: about which gain and resolution the detector has.
+        hints: the approximate gain and resolution of the detector.
 
     Raises:
         CalibrationError: no match is reliable, or too few lines are left for the fit.

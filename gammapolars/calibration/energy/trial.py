@@ -1,4 +1,4 @@
-"""A match of peaks with lines on trial: what is refused, with what words, and what comes of the rest."""
+"""A match of peaks with lines on trial: reasons to refuse it, their words, and the result of the rest."""
 
 import math
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ LEAST_EVIDENCE = {2: -0.8, 3: -0.3}
 MANY_EVIDENCE = 5.5
 """ln of the likelihood ratio against chance that a match must reach; where the sources have three lines at most.
 
-Two peaks alone cannot prove a source with two lines: any two fit with some offset. That they are these lines rests on
-the word of whoever names the source, and on what is checked here: small offset, fitting areas, no other strong peak."""
+Two peaks by themselves cannot prove a source with two lines: any two fit with some offset. That they are these lines
+rests on whoever names the source, and on the checks here: small offset, fitting areas, no other strong peak."""
 
 LEAST_MARGIN, LEAST_MARGIN_FEW = 5.0, 3.0
 """ln of the likelihood ratio against the next best match that a match must reach; the same distinction."""
@@ -36,7 +36,7 @@ class Match:
     """Peaks and the lines that they are.
 
     Attributes:
-        table: one row a matched peak, in order of energy: `run`, `nuclide`, `energy_kev`, `energy_kev_unc`,
+        table: one row per matched peak, in order of energy: `run`, `nuclide`, `energy_kev`, `energy_kev_unc`,
             `intensity`, `adc`, `adc_unc`, `fwhm_adc`, `fwhm_adc_unc`, `area`, `area_unc`, `distance` (from the match's
             own curve, in tolerances), `calibrate` (false: a doublet, or so near to another line that its centroid is
             not the line's).
@@ -70,7 +70,7 @@ def match_table(lines: pl.DataFrame, peaks: pl.DataFrame, **columns: pl.Series |
 
 
 def _exactness(best: Candidate) -> float:
-    """What a match gains where its pairs lie nearer to the curve than peaks usually do.
+    """Gain in evidence of a match whose pairs lie nearer to the curve than peaks usually do.
 
     The evidence takes lines to be off by a tenth of their width. Where four pairs or more are off by much less, that
     much less is what is likely: the logarithm of the likelihood with it, less the one without.
@@ -84,7 +84,7 @@ def _exactness(best: Candidate) -> float:
 
 @dataclass(frozen=True)
 class Trial:
-    """What was put in, to say in a refusal what was tried, and to build the result from."""
+    """The input, to say in a refusal what was tried, and to build the result from."""
 
     peak_table: pl.DataFrame
     line_table: pl.DataFrame
@@ -109,7 +109,7 @@ class Trial:
         )
 
     def check(self, best: Candidate, margin: float, *, at_least: int) -> None:
-        """Refuse a match that is not far more likely than chance and than any other."""
+        """Refuse a match that is not far more likely than a random one and than any other."""
         text = self._description(best)
         lines, matches = len(self.lines.energy), len(np.unique(best.line))
         few = lines <= 3

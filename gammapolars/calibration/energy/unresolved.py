@@ -7,7 +7,7 @@ from gammapolars.core.types import Floats
 from gammapolars.gamma_lines import x_rays
 
 TYPICAL = (0.03, 0.045, 0.065, 0.09)
-"""FWHM over energy at 662 keV: LaBr₃ and CZT, CsI with photodiodes, NaI, and what is worse."""
+"""FWHM over energy at 662 keV: LaBr₃ and CZT, CsI with photodiodes, NaI, and worse ones."""
 
 ONE_PEAK = 0.9
 """Lines closer than this part of the FWHM are one peak."""
@@ -61,7 +61,7 @@ def with_room(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 ROOM_NAME = "room"
-"""What stands for the source of such lines."""
+"""Name of the source of such lines."""
 
 _COLUMNS = ("nuclide", "parent", "energy_kev", "energy_kev_unc", "intensity")
 

@@ -19,7 +19,7 @@ LEAST_WITH_GAIN, LEAST_WITHOUT, MOST_OFFSET = -2.0, 8.0, 0.03
 offset, as a part of the range."""
 
 EVIDENCE_OF_A_PAIR = 5.0
-"""What each pair of peak and line beyond `LEAST_PAIRS` adds to the least evidence: a true match gains as much by it."""
+"""Increase of the least evidence per pair of peak and line beyond `LEAST_PAIRS`: a true match gains as much by it."""
 
 NARROW = 2.0
 
@@ -33,7 +33,7 @@ NOTABLE, MOST_UNMATCHED = 0.05, 1
 """This many of them with this part of the largest area may be none: a backscatter peak, or an edge."""
 
 LEAST_PAIRS, MOST_PULL = 3, 2.0
-"""Of lines that are not resolved: pairs of peak and line, and the mean square of their distances in tolerances."""
+"""For lines that are not resolved: pairs of peak and line, and the mean square of their distances in tolerances."""
 
 WIDTHS_AGREE, SAME_RESOLUTION = 0.36, 0.25
 """How far ln(FWHM/√E) may differ between peaks, and from the resolution that lines were taken together with."""
@@ -42,7 +42,7 @@ WIDTHS_AGREE, SAME_RESOLUTION = 0.36, 0.25
 def match_unresolved(
     peaks: pl.DataFrame, lines: pl.DataFrame, peak_data: Peaks, hints: Hints, detector: str
 ) -> Match | None:
-    """The match of a detector that does not resolve the lines, where one alone explains its spectrum; None otherwise.
+    """The match of a detector that does not resolve the lines, where only one explains its spectrum; None otherwise.
 
     Lines that are one peak are one line, for each resolution that scintillators have; lines of the room, which nobody
     names, belong to it. Areas of blends are of little use, so that a match is taken where three peaks or more lie on a

@@ -70,7 +70,7 @@ def _triangle_integral(x: Floats) -> Floats:
 
 
 class ClockFit(NamedTuple):
-    """What is found of clocks, compared with a reference.
+    """Clocks found, compared with a reference.
 
     Attributes:
         knots: the times of the rates.
@@ -80,7 +80,7 @@ class ClockFit(NamedTuple):
         offsets: of each of the moves, where its peak would lie if clocks were right, ps.
         fwhm_ps: of the narrowest peak.
         chi2_ndf: of the positions of the peaks in stretches.
-        remaining_ps: how far peaks still move, a standard deviation beyond what their uncertainties explain.
+        remaining_ps: how far peaks still move, a standard deviation beyond their uncertainties.
     """
 
     knots: Knots
@@ -93,7 +93,7 @@ class ClockFit(NamedTuple):
     remaining_ps: float
 
     def shifts(self, rates: Floats) -> Floats:
-        """What a clock of some rates has counted too much at 200 times of the run, ps."""
+        """The excess count of a clock of some rates at 200 times of the run, ps."""
         times = np.linspace(self.knots.first_s, self.knots.last_s, 200)
         return np.asarray(self.knots.basis(times) @ rates)
 
@@ -140,7 +140,7 @@ class _Positions(NamedTuple):
 
 
 def _needed(fits: Iterable[_Positions], boards: int) -> _Positions:
-    """Of fits with more and more rates, the one that the positions call for."""
+    """The fit with the number of rates that the positions require."""
     best, least, worse = None, math.inf, 0
     for fit in fits:
         cost = fit.chi2 + PENALTY * boards * fit.knots.number + (CHANGES if fit.knots.number > 1 else 0.0)

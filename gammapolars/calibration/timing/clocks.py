@@ -30,7 +30,7 @@ CLOCK_COLUMNS: dict[str, DType] = {
 }
 
 CHANCE = 1e-9
-"""Clocks differ if their pairs say so by chance with no more than this probability,"""
+"""Clocks differ if the probability that their pairs say so by chance is no more than this,"""
 
 MOVES = 0.1
 """and if the peak moves by more than this part of its FWHM: less does not make it wider."""
@@ -38,16 +38,16 @@ MOVES = 0.1
 LEAST_STRETCHES = 2
 
 MOST_CHANNELS = 8
-"""Of a board whose detectors are looked at one by one."""
+"""Channels of a board whose detectors are looked at one by one."""
 
 LEAST_TRIALS = 5_000_000
-"""Of each of many pairs of boards, which would take minutes otherwise."""
+"""Trials for each of many pairs of boards, which would take minutes otherwise."""
 
 MISFIT = 2.0
 """A warning says that the peak still moves if χ²/n of its positions is larger, and the move matters."""
 
 DECIMALS = 10
-"""Of rates in ppm: they are wrong by 5 ps in a day."""
+"""Decimals of rates in ppm: they are wrong by 5 ps in a day."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,16 @@ class _Tied:
 
 @dataclass(frozen=True)
 class Clocks:
-    """What was measured of the clocks of boards.
+    """Results for the clocks of boards.
 
     Attributes:
         clocks: those of detectors.toml as they should be; as they were where nothing differs.
         offset_ps: where clocks have changed: how much later than those of the reference a board's hits are when all
             clocks are right and show 0.
         table: one row per board: whether it is the `reference`; `rate_ppm`, how fast its clock is (in the mean, as it
-            is now corrected), with `rate_ppm_unc`; `change_ppm`, how fast it was found to be beyond what detectors.toml
-            said before; `rates`, how many were fitted; `moves_ps`, how far the peak with the reference's moves by it.
-        notes: what was done, one sentence each.
+            is now corrected), with `rate_ppm_unc`; `change_ppm`, how fast beyond the rate that detectors.toml gave
+            before; `rates`, how many were fitted; `moves_ps`, how far the peak with the reference's moves by it.
+        notes: the steps taken, one sentence each.
         warnings: doubts to consider, one sentence each.
     """
 
@@ -91,7 +91,7 @@ class Clocks:
         return bool(self.offset_ps)
 
     def offset_covariance(self, boards: Sequence[int], time_s: float) -> Floats:
-        """What the rates of changed clocks add to the covariance of offsets measured at a time, ps²."""
+        """The contribution of the rates of changed clocks to the covariance of offsets measured at a time, ps²."""
         covariance = np.zeros((len(boards), len(boards)))
         for one in self.tied if self.changed else ():
             arm = one.fit.knots.basis(np.array([time_s]))[0]
@@ -110,7 +110,7 @@ def measure_clocks(reading: PairReader, search: Search, reach_ps: int, reference
 
     Args:
         reading: how the runs are read.
-        search: the peaks that stand still.
+        search: for the peaks that do not move.
         reach_ps: how far from where offsets put it the peak may lie at first.
         reference: the board whose clock stays as it is; else the first of those that are tied together.
     """
@@ -131,7 +131,7 @@ def measure_clocks(reading: PairReader, search: Search, reach_ps: int, reference
     if not tied:
         return None
     clocks = _clocks(reading, tied, rows)
-    # Where no clock is corrected, a peak that is not followed to the end stands still as far as it is.
+    # Where no clock is corrected, a peak that is not followed to the end stands still as far as it was followed.
     lost = _lost(follower for _, follower in followers) if clocks.clocks else ()
     return replace(clocks, warnings=(*clocks.warnings, *lost))
 
@@ -166,7 +166,7 @@ def _ends(moves: Sequence[Moves], boards: Sequence[int]) -> solve.Ends:
 def _followers(
     reading: PairReader, pairs: Sequence[tuple[int, int]], reach_ps: int, *, by: str = "board"
 ) -> list[tuple[int, Follower]]:
-    """The followers of all pairs of boards (or of what else has clocks) through each run, with the run's number."""
+    """The followers of all pairs of boards (or of other units with clocks) through each run, with the run's number."""
     trials = max(MOST_TRIALS // len(pairs), LEAST_TRIALS)
     found: list[tuple[int, Follower]] = []
     none = np.zeros(0, np.int64)
@@ -186,7 +186,7 @@ def _followers(
 
 
 def _tied(moves: Sequence[Moves], boards: Sequence[int], reference: int) -> tuple[_Tied, list[dict[str, Any]]]:
-    """The fit to moves of boards, those with the same clock taken together, and what each board's own clock does."""
+    """The fit to moves of boards, those with the same clock taken together, and the rates of each board's own clock."""
     fit = fit_clocks(moves, reference)
     rows = [_row(fit, board, reference) for board in boards]
     same = _same_clocks(fit, reference)
@@ -225,7 +225,7 @@ def _moves_ps(fit: ClockFit, rates: Floats) -> float:
 
 
 def _row(fit: ClockFit, board: int, reference: int) -> dict[str, Any]:
-    """What a board's own clock was found to do."""
+    """Results for a board's own clock."""
     if board == reference:
         return {"board": board, "reference": True, "change_ppm": 0.0, "rates": 0, "moves_ps": 0.0}
     place, (first, last, number) = fit.boards.index(board), fit.knots
@@ -306,7 +306,7 @@ def _about(time_ps: float) -> str:
 
 
 def _remaining(tied: _Tied, *, several: bool) -> Iterator[str]:
-    """Whether peaks still move behind the correction, in a sentence."""
+    """Whether peaks still move after the correction, in a sentence."""
     fit = tied.fit
     if fit.chi2_ndf > MISFIT and fit.remaining_ps > MOVES * fit.fwhm_ps:
         advice = "align each run separately" if several else "the rates change too fast to be tracked"

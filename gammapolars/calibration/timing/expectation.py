@@ -11,7 +11,7 @@ from gammapolars.calibration.timing.lines import Line
 from gammapolars.core.types import Floats
 
 ACCELERATION = 1e4 / 3
-"""Rates change by 3 × 10⁻⁹ a second (in ps/s²): a third of what a quartz that warms up does, so that it is 3 σ."""
+"""Rates change by 3 × 10⁻⁹ a second (in ps/s²): a third of that of a quartz that warms up, so that it is 3 σ."""
 
 SMOOTHING = 0.2
 """The share of the latest stretch in the peak's width and in its pairs per second."""

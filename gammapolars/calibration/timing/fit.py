@@ -36,7 +36,7 @@ def fit_timing(
     walk: bool | None,
     reference: Key | None,
 ) -> tuple[Outcome, list[str]]:
-    """Everything that is fitted to a sample of pairs, and what was done, one sentence each.
+    """Everything that is fitted to a sample of pairs, and the steps taken, one sentence each.
 
     `widths` are about those of the peaks, ps. Walk is fitted or not, or (None) used where it helps; the offset of the
     detector `reference` stays.
@@ -64,7 +64,7 @@ def fit_timing(
         notes.append("the time walk in --detectors is dropped (keep it with --no-walk)")
     offsets = _offsets(sample, after, place)
     if fit:
-        # Their fit knows what walk takes from the offsets; the peaks' positions remain as a test of both.
+        # Their fit includes the effect of walk on the offsets; the peaks' positions remain as a test of both.
         offsets = offsets._replace(
             offset_ps=np.where(offsets.group < 0, np.nan, fit.offset_ps), covariance=fit.covariance
         )

@@ -27,7 +27,7 @@ SEEK_PAIRS = (40, 20_000)
 MORE_PAIRS = 2
 
 CHANCE = 1e-9
-"""With no more than this probability chance makes the line that is followed."""
+"""Largest probability that the line followed is random."""
 
 CHANCE_AGAIN = 1e-6
 """The same for its next stretch, where it is expected."""

@@ -1,8 +1,8 @@
 """Straight lines among points in time and time difference: prompt coincidences of clocks that differ in rate.
 
-Chance pairs fill a band evenly, true ones lie on a line whose place and slope are not known. All lines of a band are
+Random pairs fill a band evenly, true ones lie on a line whose place and slope are not known. All lines of a band are
 tried (a Hough transform, P. V. C. Hough, Proc. Int. Conf. High Energy Accelerators (1959) 554), coarse ones first, and
-the fullest is judged by the Poisson probability that chance fills one so, anywhere. The line is then fitted by
+the fullest is judged by the Poisson probability of one as full at random, anywhere. The line is then fitted by
 expectation and maximisation as a Gaussian on a level (A. P. Dempster, N. M. Laird, D. B. Rubin, J. R. Stat. Soc. B 39
 (1977) 1).
 """
@@ -71,7 +71,7 @@ class Line(NamedTuple):
 
 
 def find_line(time_s: Floats, dt_ps: Floats, band: Band, *, chance: float, trials: int = MOST_TRIALS) -> Line | None:
-    """The clearest line among the points of a band; None where chance makes one as clear with more than `chance`.
+    """The clearest line among the points of a band; None where one as clear is random with more than `chance`.
 
     Points times slopes of lines of one width are `trials` at most.
     """
@@ -97,7 +97,7 @@ def find_line(time_s: Floats, dt_ps: Floats, band: Band, *, chance: float, trial
 
 
 def _fullest(time_s: Floats, dt_ps: Floats, band: Band, width: float, slopes: int) -> tuple[int, float, float, int]:
-    """Of lines two `width` wide, the counts, place at t = 0 and slope of the fullest, and how many there are."""
+    """The counts, place at t = 0 and slope of the fullest of all lines two `width` wide, and how many there are."""
     step = width / band.length_s if slopes > 1 else 0.0
     bins = 2 * math.ceil(band.half_ps / width) + 2
     low = -(bins / 2) * width
@@ -125,7 +125,7 @@ def fullest_of_sparse(place: Floats, bins: int) -> tuple[int, int, int]:
         bins: how many there are.
     """
     inside = (place >= 0) & (place < bins)
-    # An empty place behind each row's last, so that neighbours are of one row.
+    # An empty place after each row's last, so that neighbours are of one row.
     number = np.sort((place + np.arange(len(place))[:, None] * (bins + 1))[inside].astype(np.int64))
     counts = np.searchsorted(number, number + 2) - np.arange(len(number))
     if not len(counts):
@@ -136,7 +136,7 @@ def fullest_of_sparse(place: Floats, bins: int) -> tuple[int, int, int]:
 
 def fullest_of_dense(place: Floats, bins: int) -> tuple[int, int, int]:
     """The same, several times faster where there are not many more bins than points."""
-    rows, width = len(place), bins + 2  # a place before all bins and one behind them for what lies outside
+    rows, width = len(place), bins + 2  # a place before all bins and one after them for points outside
     number = np.clip(place, -1, bins, out=place).astype(np.int64)
     number += np.arange(rows)[:, None] * width + 1
     inside = np.bincount(number.ravel(), minlength=rows * width).reshape(rows, width)[:, 1:-1]

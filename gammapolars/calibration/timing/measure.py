@@ -59,7 +59,7 @@ def measure_timing(
         reference: name of the detector whose offset stays as it is; else the first of each group.
         energy_kev: only hits of this energy, lowest and highest (keV); None: all.
         most_hits: read no more hits than these, from the beginning.
-        enough: pairs near the peak that are enough for a detector to stop reading.
+        enough: number of pairs near the peak that each detector needs before reading stops.
         progress: called with the number of hits read, in the second reading from the beginning again.
 
     Raises:
@@ -126,7 +126,7 @@ def _start(detectors: Detectors, keys: Sequence[Key], clocks: Clocks) -> Detecto
 
 
 def _with_rates(outcome: tables.Outcome, clocks: Clocks, reading: PairReader) -> tables.Outcome:
-    """The outcome with what the uncertainty of rates adds to that of offsets, which hold when the clocks show 0."""
+    """The outcome with the contribution of rates to the uncertainty of offsets, which hold when the clocks show 0."""
     ends = [end for span in reading.hits.spans.values() for end in span]
     boards = [board for board, _ in outcome.sample.keys]
     further = clocks.offset_covariance(boards, sum(ends) / len(ends) / PS_PER_S)

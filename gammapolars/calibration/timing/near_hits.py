@@ -16,7 +16,7 @@ class Waiting:
         self.channel = np.zeros(0, np.int64)
 
     def add(self, time_ps: Integers, channel: Integers) -> None:
-        """Further hits behind them."""
+        """Append later hits."""
         self.time_ps, self.channel = np.append(self.time_ps, time_ps), np.append(self.channel, channel)
 
     def drop_before(self, time_ps: float) -> None:
@@ -28,7 +28,7 @@ class Waiting:
 def near(
     a: Integers, b: Integers, middle_ps: Floats, reach_ps: Floats
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Of each hit a, the first hit b that lies within ±`reach_ps` of `middle_ps` behind it, and how many do."""
+    """For each hit a, the first hit b that lies within ±`reach_ps` of `middle_ps` after it, and how many do."""
     low = np.searchsorted(b, a + np.ceil(middle_ps - reach_ps).astype(np.int64))
     high = np.searchsorted(b, a + np.floor(middle_ps + reach_ps).astype(np.int64), side="right")
     return low, np.maximum(high - low, 0)

@@ -18,7 +18,7 @@ CORE = 0.6
 """Fits reach this many FWHM to both sides: the core of the peak, without its tails."""
 
 BESIDE = 3.0
-"""Chance pairs are counted beyond this many FWHM from the peak."""
+"""Random pairs are counted beyond this many FWHM from the peak."""
 
 BINS_IN_FWHM = 10
 
@@ -29,7 +29,7 @@ LEAST_COUNTS = 20
 
 
 class Peak(NamedTuple):
-    """A prompt peak: a Gaussian, its σ without what a clock adds, its pairs, and the level of random pairs.
+    """A prompt peak: a Gaussian, its σ without the part from a clock, its pairs, and the level of random pairs.
 
     Where the clock shows, `clock_ps` is its step, else 0.
     """
@@ -63,7 +63,7 @@ def fit_peak(
         reach: all of them lie between these.
         start: about where the peak lies, and its FWHM, ps.
         clock_ps: the step of both clocks.
-        on_clock: whether time differences are multiples of the step; if not, as behind a correction for walk, they
+        on_clock: whether time differences are multiples of the step; if not, as after a correction for walk, they
             must be spread over a step.
 
     Returns:
@@ -92,7 +92,7 @@ def fit_peak(
 
 
 def _without_clock(peak: Peak, clock: float) -> Peak:
-    """A peak of time differences that are spread over a step: less what two cut-off times and the spreading add."""
+    """A peak of time differences spread over a step: less the parts from two cut-off times and the spreading."""
     square = peak.sigma_ps**2 - clock**2 * (1 / 6 + 1 / 12)
     sigma = math.sqrt(max(square, (0.02 * clock) ** 2))
     return peak._replace(sigma_ps=sigma, sigma_ps_unc=peak.sigma_ps * peak.sigma_ps_unc / sigma)

@@ -54,7 +54,7 @@ class PairReader:
         It is asked after each part of the pairs. The detectors have offsets, and no walk; clocks are those of all.
 
         Raises:
-            CalibrationError: the clock stands still.
+            CalibrationError: the clock does not advance.
         """
         self.hits, self.has_enough = HitTally(), False
         detectors = replace(detectors, clocks=self.detectors.clocks)
@@ -121,7 +121,7 @@ class Histograms(Accumulator):
 
     @property
     def width_ps(self) -> int:
-        """Of the bins."""
+        """Width of the bins."""
         return self._tally.final_width()
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:

@@ -94,7 +94,7 @@ class Sampler:
         return bool((by_detector >= self._enough).all() or (self._taken >= self._most).all())
 
     def sample(self) -> Sample:
-        """What was gathered."""
+        """The sample gathered."""
         reach = self._middle[:, None] + self._half[:, None] * np.array([-1, 1])
         pair, dt, adc = (np.concatenate(column, axis=-1) for column in zip(*self._parts, strict=True))
         return Sample(self._keys, pair, self._ends, dt, adc, reach)

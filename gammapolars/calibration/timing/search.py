@@ -1,7 +1,7 @@
 """Where prompt peaks lie, and a sample of pairs near them.
 
 A peak is the densest stretch of a histogram: stretches of 1, 2, 4, … bins are slid over all of it. Each is judged by
-the likelihood ratio of T. P. Li and Y. Q. Ma, Astrophys. J. 272 (1983) 317, eq. 17, against what lies outside it; how
+the likelihood ratio of T. P. Li and Y. Q. Ma, Astrophys. J. 272 (1983) 317, eq. 17, against the counts outside it; how
 many stretches were tried is counted.
 """
 
@@ -19,10 +19,10 @@ from gammapolars.core.types import Floats, Integers, Key
 from gammapolars.core.units import format_ps
 
 CHANCE = 1e-6
-"""A peak is one if chance makes one as clear, anywhere in a search, with no more than this probability."""
+"""Largest probability that a peak as clear occurs by chance, anywhere in a search."""
 
 LEAST_EXCESS = 10
-"""Fewer pairs above the random level are no peak, however little chance expects."""
+"""Fewer pairs above the random level are no peak, however few random ones are expected."""
 
 MOST_PART = 8
 """Stretches are at most the histogram's length divided by this: the random level must show next to a peak."""
@@ -31,7 +31,7 @@ MOST_PART = 8
 class Stretch(NamedTuple):
     """The clearest stretch of a histogram: its first bin, its length, and the counts in it and above the random level.
 
-    `centre` is the mean of the excess, in bins; `sigmas` the significance of this stretch alone; `trials` about how
+    `centre` is the mean of the excess, in bins; `sigmas` the significance of this stretch by itself; `trials` about how
     many independent stretches were compared.
     """
 
@@ -44,17 +44,17 @@ class Stretch(NamedTuple):
     trials: int
 
     def is_clear(self, histograms: int = 1) -> bool:
-        """Whether chance does not make it, where this many histograms are searched."""
+        """Whether it is not random, where this many histograms are searched."""
         return self.excess >= LEAST_EXCESS and self.sigmas > least_sigmas(self.trials * histograms)
 
 
 def least_sigmas(trials: int) -> float:
-    """The significance that chance reaches in one of `trials` with the probability `CHANCE`."""
+    """The significance that is reached by chance in one of `trials` with the probability `CHANCE`."""
     return -NormalDist().inv_cdf(CHANCE / max(trials, 1))
 
 
 def significance(counts: Floats, outside: Floats, ratio: float) -> Floats:
-    """Standard deviations of an excess over what counts outside let expect; negative where there are too few.
+    """Standard deviations of an excess over the number expected from counts outside; negative where there are too few.
 
     `ratio` is the stretch's length divided by that of the rest.
     """

@@ -1,4 +1,4 @@
-"""What was found of the timing of detectors: small tables and warnings."""
+"""Results for the timing of detectors: small tables and warnings."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -56,10 +56,10 @@ class Timing:
         detectors: one row per detector: `board`, `channel`, `name`, `group` (detectors tied by prompt peaks; null:
             none), `reference` (its offset stays as it was), `pairs` (prompt ones), `time_offset_ps`,
             `time_offset_ps_unc` (against the reference), `time_walk_ps` with `time_walk_ps_unc` and `time_walk_range`,
-            `time_fwhm_ps` of the detector alone, `time_fwhm_ps_unc` (null where the resolution was shared equally).
+            `time_fwhm_ps` of the detector by itself, `time_fwhm_ps_unc` (null where the resolution was shared equally).
         covariance_ps2: of the offsets, in the order of `detectors`.
         pairs: one row per detector pair: `pairs` near the peak, `prompt_pairs` in it, `position_ps` of the peak in
-            t_b - t_a as recorded, `position_after_ps` behind all corrections, `fwhm_before_ps` as recorded and
+            t_b - t_a as recorded, `position_after_ps` after all corrections, `fwhm_before_ps` as recorded and
             `fwhm_after_ps`, clock included; `status`: `ok`, or why the pair was not used.
         differences: histograms of t_b - t_a about each peak, before and after: `name_a`, `name_b`, `dt_ns` (bin
             centre), `width_ns`, `counts_before` (around where the peak was), `counts_after`.
@@ -67,13 +67,13 @@ class Timing:
         ndf: its degrees of freedom.
         clock_ps: the step of the digitizer's clock, as the time differences show it.
         walk: whether walks were fitted, and are used.
-        notes: what was done, one sentence each.
+        notes: the steps taken, one sentence each.
         warnings: doubts to consider, one sentence each.
         complete: whether runs were read to their end.
         hits: the hits of the last reading.
         clocks: where the peak of two boards could be followed, one row per board: `board`, `reference` (the clock that
             others are compared with), `rate_ppm` (its mean rate offset, as `aligned` has it; 0 where it
-            has none), `rate_ppm_unc`, `change_ppm` (what was measured, beyond the clocks that were given), `rates` (how
+            has none), `rate_ppm_unc`, `change_ppm` (measured relative to the clocks given), `rates` (how
             many were fitted) and `moves_ps` (how far that moves the peak).
     """
 
@@ -240,7 +240,7 @@ def difference_table(outcome: Outcome) -> pl.DataFrame:
 
 
 def warnings(outcome: Outcome, reference: Key | None) -> Iterator[str]:
-    """What a reader must know before trusting it, one sentence each."""
+    """Warnings about the result, one sentence each."""
     with_offset = outcome.with_offset()
     if unmeasured := [outcome.detectors.at(*key).name for key in outcome.keys if key not in with_offset]:
         yield f"no prompt peak with {', '.join(unmeasured)}: values not changed"

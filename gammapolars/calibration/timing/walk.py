@@ -1,4 +1,4 @@
-"""Offsets and time walk of all detectors at once, from pairs near their prompt peaks and those by chance.
+"""Offsets and time walk of all detectors at once, from pairs near their prompt peaks and random ones.
 
 A pair's time difference is (o_b + w_b(adc_b)) - (o_a + w_a(adc_a)), with w = b1 adc^(-1/2) + b2 adc^(-1), and
 a Gaussian on a level of random pairs, a mixture in each detector pair. It is fitted by expectation and maximisation
@@ -111,7 +111,7 @@ class Mixture:
         return np.asarray(peak / (peak + (1 - part[self._pair]) / self._length[self._pair]))
 
     def _covariance(self, design: Any, values: Floats, spread: Floats, part: Floats) -> Floats:
-        """H⁻¹ J H⁻¹: right whether or not the peaks are Gaussian; H is what was observed, J is from the scores."""
+        """H⁻¹ J H⁻¹: right whether or not the peaks are Gaussian; H is the observed information, J from the scores."""
         residual, variance = self._residual - design @ values, self._variance(spread)
         prompt = self._prompt(residual, variance, part)
         score = design.multiply((prompt * residual / variance)[:, None]).tocsr()
@@ -120,7 +120,7 @@ class Mixture:
         return np.asarray(inverse @ (score.T @ score).toarray() @ inverse)
 
     def _design(self, free: Sequence[int], terms: Sequence[tuple[int, int]]) -> tuple[Any, Floats]:
-        """What each parameter does to each pair's time difference, scaled to sizes of about 1, and the scales."""
+        """The effect of each parameter on each pair's time difference, scaled to sizes of about 1, and the scales."""
         rows, columns, entries = [], [], []
         place_of: dict[tuple[int, int], int] = {(place, 0): number for number, place in enumerate(free)}
         place_of |= {term: len(free) + number for number, term in enumerate(terms)}
@@ -142,7 +142,7 @@ MOST_PAIRS = 600_000
 """Pairs that determine a walk well enough."""
 
 SIGNIFICANT = 40.0
-"""A detector's walk is used if its χ² against none is larger: chance exceeds it once in 10⁹ times."""
+"""A detector's walk is used if its χ² against none is larger: once in 10⁹ times by chance."""
 
 SIGNIFICANT_TERM = 4.0
 """The second term is used if it lies this many standard deviations from 0."""

@@ -1,4 +1,4 @@
-"""What the command `activity` does: a file of peaks in, activities or their limits out."""
+"""The command `activity`: a file of peaks in, activities or their limits out."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ from gammapolars.core.digits import plus_minus
 
 
 def text(summary: ActivitySummary) -> list[str]:
-    """The summary of `activity`: what was found with its budget, and limits where nothing was."""
+    """The summary of `activity`: results with their budget, and limits where there are none."""
     rows = [
         [
             f"{row['name']}: {row['nuclide']}",

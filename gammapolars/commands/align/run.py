@@ -1,4 +1,4 @@
-"""What the command `align` does: runs in, a detectors.toml with offsets and walk, a figure and a summary out."""
+"""The command `align`: runs in, a detectors.toml with offsets and walk, a figure and a summary out."""
 
 import math
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from gammapolars.io.output import check_output, write_bytes
 
 @dataclass(frozen=True, kw_only=True)
 class AlignSummary(RunSummary):
-    """What `align` measured.
+    """The results of `align`.
 
     Attributes:
         detectors: `board`, `channel`, `name`, `group`, whether it is the `reference`, `pairs`, `time_offset_ps`,
@@ -69,7 +69,7 @@ def align(options: AlignOptions, recording: Recording) -> AlignSummary:
     save_detectors(timing.aligned, options.output, overwrite=options.overwrite)
     if options.figure is not None:
         write_bytes(data, options.figure, overwrite=options.overwrite)
-    recording = recording.without_detectors()  # what is measured is of other offsets
+    recording = recording.without_detectors()  # the measurement is of other offsets
     return AlignSummary(
         **of_hits(recording, timing.hits, parse_reject(options.reject), timing.warnings, complete=timing.complete),
         detectors=timing.detectors,

@@ -1,4 +1,4 @@
-"""What the command `align` prints."""
+"""The text that the command `align` prints."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def _clocks(clocks: pl.DataFrame | None) -> list[str]:
 
 
 def _clock(clock_ps: int) -> list[str]:
-    """What the clock adds to widths, where its steps are coarse."""
+    """The contribution of the clock to widths, where its steps are coarse."""
     return (
         [f"times are multiples of {format_ps(clock_ps)}, which contributes to every FWHM"] if clock_ps >= 1000 else []
     )

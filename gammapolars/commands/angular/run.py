@@ -1,4 +1,4 @@
-"""What the command `angular` does: a run in, W(θ) of a cascade with its fit, a figure and a summary out."""
+"""The command `angular`: a run in, W(θ) of a cascade with its fit, a figure and a summary out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -52,7 +52,7 @@ NOTABLE_CHANCE = 0.5
 
 @dataclass(frozen=True)
 class Theory(Part):
-    """What a cascade should give.
+    """Expected coefficients of a cascade.
 
     Attributes:
         spins: of its levels, as they were given.
@@ -67,7 +67,7 @@ class Theory(Part):
 
 @dataclass(frozen=True)
 class Expected:
-    """What the cascade should give, and how far from it the coefficients are.
+    """Expected coefficients of the cascade, and the deviation of the measured ones.
 
     Attributes:
         theory: the cascade.
@@ -82,7 +82,7 @@ class Expected:
 
 @dataclass(frozen=True, kw_only=True)
 class AngularResult(Summary):
-    """What `angular` measured.
+    """The results of `angular`.
 
     Attributes:
         gates: on the two lines.
@@ -109,19 +109,19 @@ class AngularResult(Summary):
 
 @dataclass(frozen=True, kw_only=True)
 class AngularSummary(AngularResult, PairSummary):
-    """What `angular` measured of runs."""
+    """The results of `angular` for runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SavedPairsAngularSummary(AngularResult, SavedPairsSummary):
-    """What `angular` measured of saved pairs."""
+    """The results of `angular` for saved pairs."""
 
 
 def parse_theory(spins: str | None, multipoles: str | None, mixing: str | None) -> Theory | None:
     """A cascade as the command line names it; None where it names none.
 
     Raises:
-        UsageError: multipoles or mixing ratios without spins, or what cannot be.
+        UsageError: multipoles or mixing ratios without spins, or impossible ones.
     """
     if spins is None:
         if multipoles or mixing:
@@ -180,7 +180,7 @@ def of_pairs(options: AngularOptions, saved: SavedPairs) -> SavedPairsAngularSum
 
 
 def _add(counts: CascadeCounts, pairs: pl.DataFrame) -> None:
-    """Count pairs, and beside them their hits: these show which detectors see which line."""
+    """Count pairs, and together with them their hits: these show which detectors see which line."""
     if "timestamp_ps" not in pairs.columns:
         pairs = pairs.with_columns(timestamp_ps=pl.lit(0, pl.Int64))
     timed = pairs.with_columns(pl.col("timestamp_ps").fill_null(0))
@@ -193,7 +193,7 @@ def _add(counts: CascadeCounts, pairs: pl.DataFrame) -> None:
 def _asked(
     options: AngularOptions, detectors: Detectors, random: Sequence[str]
 ) -> tuple[tuple[Gate, Gate], Theory | None]:
-    """The gates on both lines and what theory expects; raises before any work where the question has no answer."""
+    """The gates on both lines and the theoretical coefficients; raises early where the question has no answer."""
     gated = [detector for detector in detectors if detector.energy]
     gates = (
         line_gate(options.on, options.width, options.background or (), gated),
@@ -266,7 +266,7 @@ def _check(gates: tuple[Gate, Gate], detectors: Detectors, normalise: str, rando
 
 
 def _warnings(summary: AngularResult, detectors: Detectors) -> list[str]:
-    """What a reader must know of gates and coefficients."""
+    """Warnings about gates and coefficients."""
     gated = [detector for detector in detectors if detector.energy]
     doubts = [doubt for gate in summary.gates for doubt in gate_doubts(gate, gated)]
     if bare := [gate for gate in summary.gates if not gate.background]:
@@ -282,7 +282,7 @@ def _warnings(summary: AngularResult, detectors: Detectors) -> list[str]:
 
 
 def _chance(singles: pl.DataFrame, rule: PairRule, real_time_s: float) -> float:
-    """How many coincidences of the two lines chance makes in all, slice of time by slice."""
+    """The number of random coincidences of the two lines in all, slice of time by slice."""
     keys = ["run", "time_slice"]
     first, second = singles["counts_1"].to_numpy(), singles["counts_2"].to_numpy()
     sums = singles.group_by(keys).agg(pl.col("counts_1", "counts_2").sum())

@@ -1,4 +1,4 @@
-"""Calibrations of detectors by the lines of sources: which peaks, which lines, and what to begin with."""
+"""Calibrations of detectors by the lines of sources: which peaks, which lines, and where to begin."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from gammapolars.detectors.hits import is_of
 from gammapolars.gamma_lines import lines
 
 MOST_MISSED = 0.05
-"""Square of what a fit misses of its peak (χ²/ndf less 1, times the bins of a FWHM, over the area), at most."""
+"""Largest square of the part of its peak that a fit misses (χ²/ndf less 1, times the bins of a FWHM, over the area)."""
 
 CLEAR = 5.0
 """Least significance of the peaks that a calibration rests on."""
@@ -23,7 +23,7 @@ CLEAR = 5.0
 
 @dataclass(frozen=True)
 class Basis:
-    """What a calibration is made from.
+    """The basis of a calibration.
 
     Attributes:
         lines: of the named sources.
@@ -50,7 +50,7 @@ def calibrations(spectra: SpectrumSet, basis: Basis) -> tuple[list[Calibration],
 
     Args:
         spectra: of runs or files.
-        basis: what to calibrate by.
+        basis: of the calibration.
 
     Returns:
         The calibrations, and warnings of detectors that have none, or whose peaks agree on no width.
@@ -99,8 +99,8 @@ def _calibration(
         pairs = next((basis.pairs[name] for name in names if name in basis.pairs), None)
     filled = spectrum.filter(pl.col("counts") > 0)["adc"]
     adc_range = (float(filled.min() or 0), float(filled.max() or 0))  # type: ignore[arg-type]
-    # A fit that misses a fifth of what the peak holds has fitted something else: a threshold, a heap of lines.
-    # What counts scatter by chance, 1 for each bin, is not missed: it would grow with the number of bins in a peak.
+    # A fit that misses a fifth of the peak's counts has fitted something else: a threshold, a heap of lines.
+    # Statistical scatter, 1 for each bin, is not missed: it would grow with the number of bins in a peak.
     missed = ((pl.col("chi2_ndf") - 1) * pl.col("fwhm_adc") / pl.col("area")).fill_null(0.0)
     is_other = (pl.col("status") == "poor fit") & (missed >= MOST_MISSED)
     trusted = peaks.filter(pl.col("status") != "failed", ~is_other)

@@ -1,4 +1,4 @@
-"""Energy calibrations of the detectors of runs and files: what the command `calibrate` does."""
+"""Energy calibrations of the detectors of runs and files: the command `calibrate`."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -89,7 +89,7 @@ def calibrate(options: CalibrateOptions) -> CalibrateSummary:
 
 
 def _hints(options: CalibrateOptions) -> Hints:
-    """What is known of gain and resolution.
+    """Prior knowledge of gain and resolution.
 
     Raises:
         UsageError: they are none of a detector.
@@ -117,7 +117,7 @@ def _calibrated(
 
     Args:
         spectra: of runs or files.
-        basis: what to calibrate by.
+        basis: of the calibration.
         options: name the files to write.
         drift: the table of drift that detectors.toml shall name, instead of the one that it names.
         further_figures: by their names, for the folder of figures.
@@ -150,7 +150,7 @@ def _calibrated_drifting(
 
     Hits are corrected to the mean gain, so that the rough calibration's errors do not enter: the new one holds for it.
     The factors of the gains become a table, `NAME.drift.parquet` next to detectors.toml, which names it, so that every
-    command uses both; `drift.png` stands with the other figures.
+    command uses both; `drift.png` is with the other figures.
     """
     (table,) = options.further_outputs
     check_writable(table, overwrite=options.overwrite)
@@ -219,7 +219,7 @@ def _described(one: Calibration) -> dict[str, Any]:
 
 
 def _doubts(one: Calibration) -> list[str]:
-    """What a reader should know before trusting a calibration."""
+    """Warnings about a calibration."""
     name, doubts = one.detector.name, []
     if one.match.unseen:
         doubts.append(f"{name}: expected lines not seen: {', '.join(one.match.unseen)}")

@@ -1,4 +1,4 @@
-"""What one pass over a run can write next to its pairs: matrix, spectra, rates and time differences."""
+"""Files that one pass over a run can write next to its pairs: matrix, spectra, rates and time differences."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -58,10 +58,10 @@ def check(further: Further, *, overwrite: bool) -> None:
 
 @dataclass
 class FurtherProducts:
-    """What is counted for some files, and written into them.
+    """Counters for some files, and their writers.
 
     Attributes:
-        files: what is to be written: the symmetric matrix of the pairs' energies, with random coincidences subtracted
+        files: the files to write: the symmetric matrix of the pairs' energies, with random coincidences subtracted
             if pairs are weighted; the spectrum of each detector's used hits; counts of each detector over time; and a
             histogram of each detector pair's time differences.
         rule: of the pairs.

@@ -24,7 +24,7 @@ class LivePairs(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class CoincidenceSummary(PairSummary):
-    """What `coincidences` sums up.
+    """The results of `coincidences`.
 
     Attributes:
         live: true pairs without dead time, where these are asked for.
@@ -34,7 +34,7 @@ class CoincidenceSummary(PairSummary):
 
 
 def summary_of(summary: PairSummary, *, live: bool) -> CoincidenceSummary:
-    """The same with what it costs that detectors are dead, and, where that is asked for, corrected for it."""
+    """The same with the cost of dead detectors, and, where that is asked for, corrected for it."""
     entries = vars(summary)
     if summary.preselection:  # hits that it took away made detectors dead as well
         entries = entries | {"of_pairs": summary.of_pairs.without_lost()}
@@ -85,7 +85,7 @@ def _few(doubts: list[str]) -> list[str]:
 
 
 def live_lines(live: LivePairs | None) -> list[str]:
-    """What the correction gives."""
+    """The entries of the correction."""
     if live is None or live.live_pairs is None:
         return []
     number = plus_minus(live.live_pairs, live.live_pairs_unc or 0.0)

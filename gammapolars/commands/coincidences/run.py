@@ -1,4 +1,4 @@
-"""What the command `coincidences` does: a run in, a file of pairs out, and what else the same pass can write."""
+"""The command `coincidences`: a run in, a file of pairs out, and further files of the same pass."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def check(options: CoincidencesOptions) -> None:
 
 
 def coincidences(options: CoincidencesOptions, recording: Recording) -> CoincidenceSummary:
-    """Find a run's pairs in one pass, stream them to a file, and sum up what was read and found."""
+    """Find a run's pairs in one pass, stream them to a file, and sum up the input and the pairs."""
     detectors = recording.detectors
     first, last = (detectors.named(name) if name is not None else None for name in (options.start, options.stop))
     rule = PairRule(options.window, reject=options.reject, start=first, stop=last, nearest=options.nearest)

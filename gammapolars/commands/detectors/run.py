@@ -1,4 +1,4 @@
-"""What the command `detectors import` does: calibrations of other programs in, a detectors.toml out."""
+"""The command `detectors import`: calibrations of other programs in, a detectors.toml out."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from gammapolars.detectors import import_calp
 
 @dataclass(frozen=True, kw_only=True)
 class ImportSummary(Summary):
-    """What was imported.
+    """The imported calibrations.
 
     Attributes:
         detectors: each one's `board`, `channel`, `name` and `energy` polynomial (keV).

@@ -1,4 +1,4 @@
-"""What the command `drift` does: runs in, a table of gain factors, a figure and a summary out."""
+"""The command `drift`: runs in, a table of gain factors, a figure and a summary out."""
 
 from typing import cast
 

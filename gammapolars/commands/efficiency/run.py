@@ -1,4 +1,4 @@
-"""What the command `efficiency` does: files of peaks in, efficiencies in detectors.toml, figures and a summary out."""
+"""The command `efficiency`: files of peaks in, efficiencies in detectors.toml, figures and a summary out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What the command `events` does: a run in; its events, one row an event, or its triples out, and a summary."""
+"""The command `events`: a run in; its events, one row per event, or its triples out, and a summary."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ TABLES = ("events", "summary", "triples")
 
 @dataclass(frozen=True, kw_only=True)
 class EventSummary(RunSummary):
-    """What events were built.
+    """The events built.
 
     Attributes:
         preselection: hits that add-back and vetoes took away.
@@ -55,7 +55,7 @@ class EventSummary(RunSummary):
 
 
 class _Built:
-    """What became of the hits on the way to events, of one collecting of them."""
+    """The fate of the hits on the way to events, in one collecting of them."""
 
     def __init__(self) -> None:
         self.begin()
@@ -106,7 +106,7 @@ def check(options: EventsOptions) -> None:
 
 
 def events(options: EventsOptions, recording: Recording) -> EventSummary:
-    """Build a run's events in one pass, stream a table of them to a file, and sum up what was read and built.
+    """Build a run's events in one pass, stream a table of them to a file, and sum up hits and events.
 
     Raises:
         TableError: the run has no adc values or flags.

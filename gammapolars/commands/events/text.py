@@ -1,4 +1,4 @@
-"""What the command `events` prints for people."""
+"""The text that the command `events` prints for people."""
 
 from gammapolars.commands.events.run import EventSummary
 from gammapolars.commands.layout import share, table

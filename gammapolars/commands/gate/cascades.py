@@ -1,4 +1,4 @@
-"""What ENSDF knows of the lines that are in coincidence with a gate."""
+"""Cascades in ENSDF of the lines that are in coincidence with a gate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

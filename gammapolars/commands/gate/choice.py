@@ -1,4 +1,4 @@
-"""The gate on a line, as the command line says it: in which unit, on whose hits, how wide, and what to doubt of it."""
+"""The gate on a line, as the command line gives it: its unit, whose hits, its width, and doubts about it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ KEV = ENERGY.unit
 
 
 class Choice(NamedTuple):
-    """What is gated.
+    """The choice of a gate.
 
     Attributes:
         gate: on the line.
@@ -30,7 +30,7 @@ class Choice(NamedTuple):
     width_from: str
 
     def doubts(self) -> Iterator[str]:
-        """What a reader must know of the gate, one sentence each."""
+        """Warnings about the gate, one sentence each."""
         if self.calibrated:
             yield from gate_doubts(self.gate, self.detectors)
 
@@ -51,11 +51,11 @@ def chosen(
         detectors: that are known, with their resolutions.
         has_energies: whether hits have energies.
         line: where the line lies; None: as the command says.
-        backgrounds: beside it; with `line`.
+        backgrounds: next to it; with `line`.
         widest: whether one gate is for all detectors, as wide as the widest line.
 
     Raises:
-        UsageError: an energy is asked for, and there are channels alone.
+        UsageError: an energy is asked for, and there are only channels.
     """
     if options.unit == KEV and not has_energies:
         raise UsageError(
@@ -80,7 +80,7 @@ def partner_gate(
     """The gate on the coincident line, in any detector, if one is named.
 
     Raises:
-        UsageError: an energy is asked for, and there are channels alone.
+        UsageError: an energy is asked for, and there are only channels.
     """
     if options.partner is None:
         return None

@@ -1,4 +1,4 @@
-"""What each input of the command `gate` gives: a net spectrum, and what is said of it."""
+"""Results of the command `gate` for each input: a net spectrum, and its summary."""
 
 import math
 from collections.abc import Callable
@@ -21,12 +21,12 @@ from gammapolars.detectors import named
 from gammapolars.gates import Gate
 
 NARROWEST_KEV = 0.001
-"""Of narrower bins a spectrum would hold more than it has counts."""
+"""With narrower bins a spectrum would hold more of them than counts."""
 
 
 @dataclass(frozen=True)
 class RandomTriples(Part):
-    """Triples in random windows, and what is left of all triples without those by chance.
+    """Triples in random windows, and all triples with the random ones subtracted.
 
     Attributes:
         random_ps: the windows, [low, high] each (ps).
@@ -62,7 +62,7 @@ class TripleCounts(Part):
 
 @dataclass(frozen=True)
 class MatrixCounts:
-    """What a stored matrix holds.
+    """The content of a stored matrix.
 
     Attributes:
         gated_axis: x or y.
@@ -102,13 +102,13 @@ class CoincidenceCounts:
     net_of_projections_unc: float | None = optional()
 
     def beside(self, net: float, unc: float) -> "CoincidenceCounts":
-        """The same with what the matrix net of its background in two dimensions has there."""
+        """The same with the counts there of the matrix net of its background in two dimensions."""
         return replace(self, net_of_projections=net, net_of_projections_unc=unc)
 
 
 @dataclass(frozen=True, kw_only=True)
 class GateSummary(Summary):
-    """What is in coincidence with a line.
+    """The counts in coincidence with a line.
 
     Attributes:
         account: where every hit went, of runs.
@@ -159,7 +159,7 @@ Texts = Callable[[dict[str, Any]], dict[str, str]]
 
 
 class NetCounts(NamedTuple):
-    """The net spectrum of what is in coincidence with a line.
+    """The net spectrum in coincidence with a line.
 
     Attributes:
         net: `energy_kev` or `adc`, `counts`, `variance`; of several detectors with `board`, `channel` and `name`.
@@ -175,11 +175,11 @@ class NetCounts(NamedTuple):
 
 
 def net_counts(spectra: NetSpectra, content: dict[str, Any], options: GateOptions, texts: Texts) -> NetCounts:
-    """The spectrum, or one for each detector, out of what was counted of pairs or triples.
+    """The spectrum, or one for each detector, from the counts of pairs or triples.
 
     Args:
-        spectra: what was counted.
-        content: what the summary says of the input and of the gates.
+        spectra: the counts.
+        content: facts on the input and on the gates for the summary.
         options: whether each detector gets a spectrum.
         texts: provenance, of the summary.
     """

@@ -36,7 +36,7 @@ class StoredMatrix:
     which random coincidences were subtracted, as with `--random`, gives a spectrum without them.
 
     Attributes:
-        path: what `matrix`, `coincidences --matrix` or another program wrote.
+        path: a file of `matrix`, `coincidences --matrix` or another program.
         options: the line with its background, and the axis that is gated, of a symmetric matrix either one.
     """
 
@@ -150,7 +150,7 @@ def on_edges(gate: Gate, edge: float, width: float, unit: str = "bins") -> Gate:
 
 
 def _quantity(path: Path, columns: tuple[str, str]) -> Quantity:
-    """What both axes are."""
+    """The quantity of both axes."""
     x, y = (BY_COLUMN[name[:-2]] for name in columns)
     if x != y or not (x.of_hits and x.of_pairs):
         raise UsageError(

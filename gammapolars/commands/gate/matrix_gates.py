@@ -1,4 +1,4 @@
-"""What gates on one axis of a matrix, or on both, take out of its bins, as counted or net of the background."""
+"""Projections of a matrix by gates on one axis, or on both, as counted or with the background subtracted."""
 
 import math
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Gated(NamedTuple):
         counts: in all of it.
         unc: one standard deviation, with what its bins have in common.
         coincidence: of the gate with the second one, if there is one.
-        background: what was subtracted in two dimensions.
+        background: the background subtracted in two dimensions.
     """
 
     net: pl.DataFrame
@@ -92,9 +92,9 @@ class MatrixGates:
         return CoincidenceCounts(self.partner, *peak)
 
     def _twice_counted(self, width: float) -> float:
-        """What the variance of all net counts has beyond those of the bins, in a symmetric matrix.
+        """The variance of all net counts in a symmetric matrix beyond those of the bins.
 
-        Pairs with both hits in the gate or its background stand in two bins: (g + h)² v is 2 g h v more than (g² + h²)
+        Pairs with both hits in the gate or its background are in two bins: (g + h)² v is 2 g h v more than (g² + h²)
         v. With β = g / b: the variances where both hits are in the gate, less β times those of one in the gate and one
         in the background, and β β times those of both in the background, each summed in the order of the bins.
         """

@@ -1,4 +1,4 @@
-"""What the command `gate` writes: a net spectrum, its fitted peaks and a figure."""
+"""Outputs of the command `gate`: a net spectrum, its fitted peaks and a figure."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -44,7 +44,7 @@ def write(counts: NetCounts, options: GateOptions) -> GateSummary:
     """Fit the peaks of a net spectrum, and write all files.
 
     Returns:
-        The summary, with the peaks and what was written.
+        The summary, with the peaks and the names of outputs.
     """
     net, total, summary, texts = counts
     if net.is_empty():

@@ -110,7 +110,7 @@ def partners(
 def _of_gate(
     choice: Choice, polygons: Sequence[PolygonGate], options: GateOptions, warnings: Sequence[str], bare: Sequence[str]
 ) -> dict[str, Any]:
-    """What a summary says of a gate on pairs."""
+    """The entries of a summary on a gate on pairs."""
     doubts = [*warnings, *choice.doubts()]
     if bare and choice.calibrated:
         doubts.append(

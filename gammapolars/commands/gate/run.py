@@ -1,4 +1,4 @@
-"""What the command `gate` does: the net spectrum of what is in coincidence with a line, of whatever input is named."""
+"""The command `gate`: the net spectrum in coincidence with a line, of whatever input is named."""
 
 import shlex
 from pathlib import Path
@@ -24,21 +24,21 @@ OF_SPECTRA = {"--bin": "bin_width", "--by-detector": "by_detector"}
 OF_MATRICES = {"--axis": "axis"}
 
 MATRIX = "matrix.parquet"
-"""What a stored matrix is called in advice."""
+"""Name of a stored matrix in advice."""
 
 
 class Input(Protocol):
-    """What can be gated."""
+    """An input that can be gated."""
 
     def count(self) -> NetCounts:
-        """The net spectrum, with what else there is to say and to write."""
+        """The net spectrum, with further messages and outputs."""
 
 
 def gate(options: GateOptions) -> GateSummary:
-    """Gate on what is named, whatever it is.
+    """Gate on the input named, whatever it is.
 
     Raises:
-        UsageError: options that do not go with the input, or gates that cannot be.
+        UsageError: options that do not go with the input, or impossible gates.
     """
     source = input_of(options)
     outputs.check(options)
@@ -46,7 +46,7 @@ def gate(options: GateOptions) -> GateSummary:
 
 
 def by_matrix(options: GateOptions) -> str:
-    """Which two commands give what `--subtract-background` of runs or pairs asks for."""
+    """Two commands that do the same as `--subtract-background` of runs or pairs."""
     detectors = ("--detectors", str(options.detectors)) if options.detectors else ()
     unit = ("--unit", options.unit) if options.unit != "keV" else ()
     axes = ("--axes", "adc:adc") if options.unit != "keV" else ()
@@ -62,10 +62,10 @@ def by_matrix(options: GateOptions) -> str:
 
 
 def input_of(options: GateOptions) -> Input:
-    """What the names stand for: a stored matrix, a file of pairs, or the pairs or triples of runs.
+    """The input that some names mean: a stored matrix, a file of pairs, or the pairs or triples of runs.
 
     Raises:
-        UsageError: options that do not go with it, or gates that cannot be.
+        UsageError: options that do not go with it, or impossible gates.
     """
     alone = options.names[0] if len(options.names) == 1 else ""
     is_energy(options.unit, "gates")

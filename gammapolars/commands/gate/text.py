@@ -1,4 +1,4 @@
-"""What the command `gate` prints."""
+"""The text that the command `gate` prints."""
 
 from gammapolars.commands.gate.counts import GateSummary, TripleCounts
 from gammapolars.commands.layout import bracketed, table
@@ -11,13 +11,13 @@ NAMED = 6
 """More nuclides than these are only counted in the text."""
 
 LISTED = 12
-"""At most this many peaks stand in the text; all are in the file."""
+"""At most this many peaks are in the text; all are in the file."""
 
 RANDOM = "random coincidences"
 
 
 def text(summary: GateSummary) -> list[str]:
-    """The summary for people: what was read, the gates, what is net in coincidence with them, its peaks."""
+    """The summary for people: the input, the gates, the net counts in coincidence with them, and peaks."""
     counts = "counts of third hits" if summary.and_gate else "coincident counts"
     return [
         *_input(summary),
@@ -90,7 +90,7 @@ def _coincidence(summary: GateSummary) -> list[str]:
 
 
 def _net_of(summary: GateSummary) -> str:
-    """What has been subtracted, what has not, and what is not known: the files of some matrices say nothing of it."""
+    """What was subtracted, what was not, and what is not known: the files of some matrices do not say it."""
     background = summary.gate.background or (summary.and_gate and summary.and_gate.background)
     parts = {"the background under the line": bool(background), RANDOM: bool(summary.net_of_chance)}
     if summary.background:

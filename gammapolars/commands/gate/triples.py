@@ -107,7 +107,7 @@ def _by_region(triples: pl.DataFrame) -> pl.DataFrame:
 
 
 def _counts(regions: pl.DataFrame, rule: PairRule) -> TripleCounts:
-    """How many triples there are; with random windows, how many are by chance, and how many net of it."""
+    """How many triples there are; with random windows, how many are random, and how many net."""
     none = dict.fromkeys(TRIPLE_REGION.categories, (0, 0.0, 0.0))
     sums = none | ({row[0]: row[1:] for row in regions.iter_rows()} if regions.height else {})
     (prompt, *_), (one_random, *one), (random, *three) = (sums[name] for name in TRIPLE_REGION.categories)

@@ -26,7 +26,7 @@ def api_page() -> str:
 
 
 def _rooms() -> dict[str, dict[str, Any]]:
-    """Public names, and what they stand for, by the room that `__init__.pyi` imports them from."""
+    """Public names, and their objects, by the room that `__init__.pyi` imports them from."""
     text = (files("gammapolars") / "__init__.pyi").read_text(encoding="utf-8")
     found: dict[str, dict[str, Any]] = {}
     for node in ast.parse(text).body:
@@ -38,7 +38,7 @@ def _rooms() -> dict[str, dict[str, Any]]:
 
 
 def _entry(name: str, thing: Any) -> str:
-    """One name, as a heading, its signature and what it does."""
+    """One name, as a heading, its signature and its docstring."""
     lines = [f"### gp.{name}\n"]
     if signature := _signature(name, thing):
         lines.append(f"```text\n{signature}\n```\n")
@@ -57,7 +57,7 @@ def _signature(name: str, thing: Any) -> str:
 
 
 def _markdown(docstring: str) -> Iterator[str]:
-    """A docstring as Markdown: sections as bold words, what they list as points."""
+    """A docstring as Markdown: sections as bold words, their entries as points."""
     section = ""
     for line in docstring.splitlines():
         words = line.strip()

@@ -1,4 +1,4 @@
-"""The guide as web pages: one file each, with their figures beside them."""
+"""The guide as web pages: one file each, with their figures next to them."""
 
 import re
 from html import escape
@@ -15,7 +15,7 @@ _TO_PAGE = re.compile(r'href="([a-z0-9-]+)\.md(#[^"]*)?"')
 
 
 def write_pages(pages: list[Page], folder: Path) -> None:
-    """Write each page, with the table of contents beside it, as `TOPIC.html`, and the figures that it shows."""
+    """Write each page, with the table of contents next to it, as `TOPIC.html`, and the figures that it shows."""
     guide = files("gammapolars") / "guide"
     template = (guide / "template.html").read_text(encoding="utf-8")
     for page in pages:
@@ -33,7 +33,7 @@ def html_of(markdown: str) -> str:
 
 
 def anchor(heading: str) -> str:
-    """What a link to a heading ends in: its words in small letters, with hyphens."""
+    """The fragment of a link to a heading: its words in small letters, with hyphens."""
     words = re.sub(r"[^\w\s-]", "", _TAG.sub("", heading).lower())
     return re.sub(r"\s+", "-", words.strip())
 

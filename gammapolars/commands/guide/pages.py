@@ -1,4 +1,4 @@
-"""The pages of the guide: Markdown files beside the package's code, in the order in which `index.md` links them."""
+"""The pages of the guide: Markdown files among the package's code, in the order in which `index.md` links them."""
 
 import difflib
 import re
@@ -15,7 +15,7 @@ API = "api"
 _LINK = re.compile(r"\]\(([a-z0-9-]+)\.md(?:#[^)]*)?\)")
 
 FIGURE = re.compile(r"!\[([^\]]*)\]\(([a-z0-9-]+\.(?:png|svg))\)")
-"""A figure in a page: what it shows, and its file beside the page."""
+"""A figure in a page: its caption, and its file next to the page."""
 
 
 class Page(NamedTuple):

@@ -1,4 +1,4 @@
-"""What the command `guide` does: a page of the guide to read, or all of them as web pages."""
+"""The command `guide`: a page of the guide to read, or all of them as web pages."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What is in a run, as recorded: hits, detectors, flags, times and their order."""
+"""Content of a run, as recorded: hits, detectors, flags, times and their order."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ from gammapolars.streaming.wild_times import without_wild_times
 
 @dataclass(frozen=True, kw_only=True)
 class InfoSummary(RunSummary):
-    """What is in runs.
+    """The content of runs.
 
     Attributes:
         files: of each `name`, `bytes`, `hits`, `first_timestamp_ps`, `last_timestamp_ps`; of ROOT files `tree`,
@@ -60,7 +60,7 @@ class InfoSummary(RunSummary):
 
 
 def info(options: InfoOptions) -> InfoSummary | PairsInfoSummary | TablesInfoSummary:
-    """What is in runs, in files of pairs, or in whatever else the package writes or reads."""
+    """The content of runs, of files of pairs, or of whatever else the package writes or reads."""
     with options.saved_pairs(options.names) as saved:
         if saved:
             return inspect_pairs(saved.files)
@@ -97,7 +97,7 @@ def inspect(recording: Recording) -> InfoSummary:
 
 
 class _Inspection:
-    """What runs hold, as it was recorded.
+    """The content of runs, as it was recorded.
 
     Attributes:
         hits: of all files.
@@ -179,7 +179,7 @@ def _numbered(batch: pl.DataFrame, number: int, runs: int) -> list[pl.DataFrame]
 
 
 def _source(run: Run) -> dict[str, Any]:
-    """Where a run's files were found, what was passed over, and what was written down beside them."""
+    """Where a run's files were found, which were passed over, and the metadata recorded with them."""
     source, live = run.source, run.live_times
     return {
         "folder": str(source.folder),
@@ -192,7 +192,7 @@ def _source(run: Run) -> dict[str, Any]:
 
 
 def _spectra(path: Path) -> list[dict[str, Any]]:
-    """What is in a file of spectra next to the hits; one that cannot be read is no reason to refuse the run."""
+    """The content of a file of spectra next to the hits; one that cannot be read is no reason to refuse the run."""
     from gammapolars.io.spectrum_files import read_spectra  # most runs have none
 
     try:

@@ -1,4 +1,4 @@
-"""What is in files that are no runs: pairs, spectra, matrices, and the other tables that the package writes."""
+"""Content of files that are no runs: pairs, spectra, matrices, and the other tables that the package writes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from gammapolars.streaming.slices import batches_of
 
 @dataclass(frozen=True, kw_only=True)
 class PairsInfoSummary(Summary):
-    """What is in files of pairs.
+    """The content of files of pairs.
 
     Attributes:
         files: of each `name`, `bytes` and `columns`, and the `provenance` that it carries, if any.
@@ -40,7 +40,7 @@ class PairsInfoSummary(Summary):
 
 @dataclass(frozen=True, kw_only=True)
 class TablesInfoSummary(Summary):
-    """What is in files of spectra, matrices and other tables.
+    """The content of files of spectra, matrices and other tables.
 
     Attributes:
         files: of each `name`, `bytes` and what `kind` of table it is; how many `rows` it has, its `columns`, and the
@@ -52,7 +52,7 @@ class TablesInfoSummary(Summary):
 
 
 def inspect_pairs(files: PairFiles) -> PairsInfoSummary:
-    """What files of pairs hold: how many of which detectors, their time differences, and where they come from."""
+    """The content of files of pairs: how many of which detectors, their time differences, and where they come from."""
     columns, dt = files.columns, pl.col("dt_ps")
     ends = [*ENDS, *(["region"] if "region" in columns else [])]
     ends = sorted(ends, key=("board_a", "channel_a", "board_b", "channel_b", "region").index)
@@ -75,7 +75,7 @@ def inspect_pairs(files: PairFiles) -> PairsInfoSummary:
 
 
 def inspect_tables(names: Sequence[str], kinds: Sequence[str]) -> TablesInfoSummary:
-    """What files of spectra, matrices and other tables hold.
+    """The content of files of spectra, matrices and other tables.
 
     Raises:
         InputError: one cannot be read.
@@ -116,7 +116,7 @@ def _content(path: Path, kind: str) -> dict[str, Any]:
 
 
 def _described(detector: Detector) -> dict[str, Any]:
-    """Which detector it is, and what is known of it."""
+    """Which detector it is, and its metadata."""
     known = {
         "energy": detector.energy,
         "fwhm": detector.fwhm,
@@ -150,7 +150,7 @@ def _measured(table: pl.LazyFrame) -> dict[str, Any]:
 
 
 def spectra_in(path: Path) -> Iterator[dict[str, Any]]:
-    """Of each spectrum of a file its detector, counts, bins and times.
+    """Detector, counts, bins and times of each spectrum of a file.
 
     Raises:
         InputError: it cannot be read.

@@ -1,4 +1,4 @@
-"""What is in a run or in a file of pairs, in words: the text that `gammapolars info` prints."""
+"""The content of a run or of a file of pairs, in words: the text that `gammapolars info` prints."""
 
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,14 @@ from gammapolars.core.units import PS_PER_S, format_ps
 
 
 def text(summary: InfoSummary | PairsInfoSummary | TablesInfoSummary) -> list[str]:
-    """What is in runs, in files of pairs or in other tables, for people."""
+    """The content of runs, of files of pairs or of other tables, for people."""
     if isinstance(summary, TablesInfoSummary):
         return [line for file in summary.files for line in _of_table(file)]
     return _of_pairs(summary) if isinstance(summary, PairsInfoSummary) else _of_runs(summary)
 
 
 def _of_table(file: dict[str, Any]) -> list[str]:
-    """What is in a file of spectra, a matrix or another table."""
+    """The content of a file of spectra, a matrix or another table."""
     lines = [f"{file['name']}: {file['bytes']:,} bytes, {file['kind']}, {file['rows']:,} rows"]
     lines += _origin(file["provenance"]) if "provenance" in file else []
     rows = [
@@ -93,7 +93,7 @@ def _of_runs(summary: InfoSummary) -> list[str]:
 
 
 def _recorded(source: dict[str, Any]) -> list[str]:
-    """What is known of a run beside its hits, in lines."""
+    """The metadata of a run besides its hits, in lines."""
     lines = []
     if source["passed_over"]:
         lines.append(f"{source['folder']}: the {source['stage'] or 'chosen'} files are read; not read:")

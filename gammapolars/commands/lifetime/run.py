@@ -1,4 +1,4 @@
-"""What the command `lifetime` does: a run in, a time spectrum with its fit, a figure and a summary out."""
+"""The command `lifetime`: a run in, a time spectrum with its fit, a figure and a summary out."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -51,12 +51,12 @@ DETECTORS = "detectors"
 """In place of the prompt peak's width: as the resolutions in detectors.toml make it."""
 
 RATES = ("rate_cps", "rate_cps_unc", "true_rate_cps", "true_rate_cps_unc", "live_fraction", "live_fraction_unc")
-"""Of each of the two detectors, all hits, with and without dead time."""
+"""Columns of each of the two detectors, for all hits, with and without dead time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LifetimeResult(Summary):
-    """What `lifetime` measured.
+    """The results of `lifetime`.
 
     Attributes:
         pairs: of start and stop within the window.
@@ -89,7 +89,7 @@ class LifetimeResult(Summary):
 
 @dataclass(frozen=True, kw_only=True)
 class LifetimeSummary(LifetimeResult, RunSummary):
-    """What `lifetime` measured of runs.
+    """The results of `lifetime` for runs.
 
     Attributes:
         ends: of start and stop `name`, `hits_in_gate`, `rate_in_gate_cps`, and of all hits `rate_cps`, `rate_cps_unc`,
@@ -104,7 +104,7 @@ class LifetimeSummary(LifetimeResult, RunSummary):
 
 @dataclass(frozen=True, kw_only=True)
 class SavedPairsLifetimeSummary(LifetimeResult, SavedPairsSummary):
-    """What `lifetime` measured of saved pairs."""
+    """The results of `lifetime` for saved pairs."""
 
     window_ps: Window
 
@@ -113,7 +113,7 @@ def lifetime(options: LifetimeOptions, recording: Recording) -> LifetimeSummary:
     """Count the time differences of start and stop in gates of their energies, in one pass, and fit lifetimes.
 
     Raises:
-        UsageError: no start and stop, gates or bins that cannot be, too few pairs.
+        UsageError: no start and stop, impossible gates or bins, too few pairs.
     """
     detectors = recording.detectors
     both = detectors.named(options.start), detectors.named(options.stop)
@@ -261,7 +261,7 @@ def _gate(text: str | None, option: str, detector: Detector, unit: str, *, has_e
 
 
 class _Counts(NamedTuple):
-    """What one pass over a run counts: the time spectrum in the gates, hits and their ends, and the account of all."""
+    """The counts of one pass over a run: the time spectrum in the gates, hits and their ends, and the account."""
 
     spectrum: pl.DataFrame
     hits: HitTally
@@ -308,7 +308,7 @@ def _widths(sigma: str | None, both: tuple[Detector, Detector]) -> tuple[float |
 
 
 def _expected(counts: _Counts, both: tuple[Detector, Detector]) -> dict[str, Any]:
-    """Rates of starts and stops, and the chance that they lead to expect."""
+    """Rates of starts and stops, and the random coincidences expected from them."""
     hits, ends, recorded = counts.hits, counts.ends, counts.reading.recorded
     time_s, recorded_s = counts.reading.expectation().equivalent_s(both[0].key, both[1].key), recorded.seconds()
     chance, chance_unc = expected_chance([(time_s.get(run, 0.0), n, m) for run, (n, m) in sorted(ends.counts.items())])
@@ -329,7 +329,7 @@ def _expected(counts: _Counts, both: tuple[Detector, Detector]) -> dict[str, Any
 
 
 def _doubts(summary: LifetimeResult, both: tuple[Detector, Detector], *, in_kev: bool) -> Iterator[str]:
-    """What a reader must know of gates and fit, one sentence each."""
+    """Warnings about gates and fit, one sentence each."""
     fit = summary.fit
     for gate, detector in zip((summary.start_gate, summary.stop_gate), both, strict=True):
         yield from gate_doubts(gate, [detector]) if gate and in_kev else ()

@@ -13,7 +13,7 @@ from gammapolars.detectors.hits import is_one_of
 def from_start_to_stop(saved: SavedPairs, both: tuple[Detector, Detector]) -> pl.LazyFrame:
     """The prompt pairs of two detectors, a that of the start: dt is signed, and negative where the stop comes first.
 
-    Pairs of random windows and weights are left out: what chance makes is seen on both sides of the peak.
+    Pairs of random windows and weights are left out: random coincidences are seen on both sides of the peak.
     """
     pairs = saved.pairs
     columns = pairs.collect_schema()

@@ -1,4 +1,4 @@
-"""What the command `lines` does: gamma lines and cascades out of the package's tables."""
+"""The command `lines`: gamma lines and cascades from the package's tables."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Gamma lines and cascades for people: what `gammapolars lines` prints."""
+"""Gamma lines and cascades for people: the text that `gammapolars lines` prints."""
 
 from typing import Any
 

@@ -11,7 +11,7 @@ from gammapolars.core.errors import UsageError
 from gammapolars.core.quantities import ADC, ENERGY
 
 CUT = ("energy_kev", "adc_a", "adc_b", "adc_x", "adc_y")
-"""What polygons may not be in: they would take parts out of the plane that the projections stand for."""
+"""Columns in which polygons may not be: they would cut parts out of the plane that is projected."""
 
 
 class NetOfBackground(NamedTuple):
@@ -20,7 +20,7 @@ class NetOfBackground(NamedTuple):
     Attributes:
         table: all cells of the grid.
         counts_unc: of all of them together, with what they have in common.
-        background: what was subtracted.
+        background: the background subtracted.
     """
 
     table: pl.DataFrame

@@ -15,7 +15,7 @@ from gammapolars.detectors import Detectors
 
 
 def axes_of(options: MatrixOptions, detectors: Detectors, *, calibrated: bool) -> tuple[Axis, Axis]:
-    """What lies along x and y: the energies, or the adc values where nothing is calibrated, unless axes are named.
+    """The quantities on x and y: the energies, or the adc values where nothing is calibrated, unless axes are named.
 
     Bins and range of x are those of y, too, where it shows the same.
 
@@ -75,7 +75,7 @@ def sides_of(x: Sequence[str], y: Sequence[str], detectors: Detectors) -> Sides:
 
 
 def is_symmetric(options: MatrixOptions, x: Axis, y: Axis) -> bool:
-    """Whether each pair stands in both orders; only a matrix of the same quantity in the same bins can be so.
+    """Whether each pair is counted in both orders; only a matrix of the same quantity in the same bins can be so.
 
     Raises:
         UsageError: it is asked for, and x and y differ.
@@ -101,7 +101,7 @@ def _number(quantity: Quantity, text: str) -> float:
 
 
 def keys_of(names: Sequence[str], detectors: Detectors) -> list[Key]:
-    """The detectors that some names stand for: those of detectors, of groups, or several divided by commas.
+    """The detectors that some names mean: those of detectors, of groups, or several divided by commas.
 
     Raises:
         UsageError: a name that no detector or group has.

@@ -1,4 +1,4 @@
-"""The matrices that the command `matrix` writes: of the energies of all pairs, or of what is chosen."""
+"""The matrices that the command `matrix` writes: of the energies of all pairs, or of other quantities chosen."""
 
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -65,7 +65,7 @@ class MatrixResult(Summary):
 
 @dataclass(frozen=True, kw_only=True)
 class RunPairsSummary(RunSummary):
-    """What was read of runs.
+    """The input of runs.
 
     Attributes:
         of_pairs: how many pairs there are, in a matrix of pairs.
@@ -87,7 +87,7 @@ class SavedPairsMatrixSummary(MatrixResult, SavedPairsSummary):
 def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
     """Write the matrix of two quantities of pairs or hits, counted in one pass; by default of all pairs' energies.
 
-    A pair stands where one of its hits is of an x detector and the other of a y detector, once: where it fits both
+    A pair is counted where one of its hits is of an x detector and the other of a y detector, once: where it fits both
     ways, with the lower (board, channel) on x. A symmetric matrix has it with x and y swapped, too. Time differences
     are those of the hit of y minus x. A matrix with an axis of time is one of single hits, of the x detectors.
     """
@@ -129,7 +129,7 @@ def of_pairs(options: MatrixOptions, saved: SavedPairs) -> SavedPairsMatrixSumma
 
 
 def _with_sides(summary: Written, counts: Matrix, detectors: Detectors) -> Written:
-    """The same, which says where two detectors without a common scale stand against each other."""
+    """The same, with a warning where two detectors without a common scale are on the two axes."""
     if counts.against is None:
         return summary
     x, y = (detectors.at(*key).name for key in counts.against)
@@ -145,14 +145,14 @@ def _counter(
     calibrations: Detectors,
     rule: PairRule | None = None,
 ) -> Matrix:
-    """What counts the matrix that is asked for, when it is sure that it can be written.
+    """The counter of the matrix that is asked for, when it is sure that it can be written.
 
     Args:
         options: of the command.
         axes: of the matrix.
         detectors: their names.
         calibrations: by which hits get their energies; none: they have them.
-        rule: what makes pairs of hits; None: there are pairs.
+        rule: the definition of a pair of hits; None: there are pairs.
     """
     x, y = axes
     counts = Matrix(
@@ -176,7 +176,7 @@ def _counter(
 
 
 def _table(counts: Matrix, options: MatrixOptions) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """The matrix, net of its background where that is asked for, and what a summary says of it."""
+    """The matrix, net of its background where that is asked for, and its entries in a summary."""
     table, net = counts.table(), dict[str, Any]()
     if options.subtract_background:
         table, unc, background = net_of_background(table, counts, options)
@@ -241,7 +241,7 @@ def _count_hits(recording: Recording, rule: PairRule, counts: Matrix) -> dict[st
 
 
 def _of_matrix(counts: Matrix, table: pl.DataFrame, options: MatrixOptions) -> dict[str, Any]:
-    """What a summary says of the matrix itself."""
+    """The entries of a summary on the matrix itself."""
     bins = [
         {
             "quantity": axis.quantity.word,

@@ -6,7 +6,7 @@ from gammapolars.core.digits import plus_minus
 
 
 def text(summary: MatrixSummary | SavedPairsMatrixSummary) -> list[str]:
-    """What was read, how much the matrix holds, and where its channels lie."""
+    """The input, the content of the matrix, and the range of its channels."""
     if isinstance(summary, SavedPairsMatrixSummary):
         lines = [*saved_head(summary), *warnings(summary), _bins(summary), *_background(summary)]
         return [*lines, f"{summary.outputs[0]}: written"]
@@ -17,7 +17,7 @@ def text(summary: MatrixSummary | SavedPairsMatrixSummary) -> list[str]:
 
 
 def _background(summary: MatrixResult) -> list[str]:
-    """What was subtracted in two dimensions, and how far the rest may be summed."""
+    """The background subtracted in two dimensions, and how far the rest may be summed."""
     if not (background := summary.background):
         return []
     regions = len(background.peak_regions_x), len(background.peak_regions_y)
@@ -31,7 +31,7 @@ def _background(summary: MatrixResult) -> list[str]:
 
 
 def _bins(summary: MatrixResult) -> str:
-    """A symmetric matrix has the same bins on both axes, which stand there once."""
+    """A symmetric matrix has the same bins on both axes, which are listed once."""
     places = [f"{one['channel_0']:g} + {one['width']:g} n {one['unit']}" for one in summary.bins]
     widths = [f"{one['width']:g} {one['unit']}" for one in summary.bins]
     if summary.symmetric:

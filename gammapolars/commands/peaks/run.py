@@ -1,4 +1,4 @@
-"""Peaks of the spectra of runs and files: what the command `peaks` does."""
+"""Peaks of the spectra of runs and files: the command `peaks`."""
 
 from dataclasses import dataclass, replace
 
@@ -18,7 +18,7 @@ from gammapolars.io import check_writable, save
 from gammapolars.peaks import with_sums
 
 AREAS = ("fit", "sum")
-"""What areas of lone peaks are taken from."""
+"""Sources of the areas of single peaks."""
 
 
 @dataclass(frozen=True, kw_only=True)

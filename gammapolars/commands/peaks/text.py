@@ -1,4 +1,4 @@
-"""What the command `peaks` prints."""
+"""The text that the command `peaks` prints."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What `plot` draws: inputs with their contents and names, and what comes of them."""
+"""Input of `plot`: files with their contents and names, and how they are drawn."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ class Input:
 
     Attributes:
         name: as it was given.
-        content: what it holds.
-        label: what the legend calls it.
+        content: its kind.
+        label: its name in the legend.
     """
 
     name: str
@@ -35,14 +35,14 @@ class Input:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure, and what there is to say of it.
+    """A figure, and the messages about it.
 
     Attributes:
         plot: the figure.
         inputs: the files that were read.
-        notes: what was rebinned, normalised or subtracted, one phrase each.
-        warnings: what a reader must know, one sentence each.
-        drawn: what the legend calls each curve, where that is another thing than an input.
+        notes: how inputs were rebinned, normalised or subtracted, one phrase each.
+        warnings: about the inputs, one sentence each.
+        drawn: the name of each curve in the legend, where that is another thing than an input.
     """
 
     plot: "ggplot | Compose"
@@ -53,7 +53,7 @@ class Drawing:
 
 
 Draw = Callable[[list[Input], PlotOptions, "FigureStyle"], Drawing]
-"""What draws inputs as a figure of one kind."""
+"""Functions that draw inputs as a figure of one kind."""
 
 
 def inputs_of(names: Sequence[str], labels: Sequence[str] | None = None) -> list[Input]:

@@ -1,4 +1,4 @@
-"""The figures that `plot` draws, one row each: of what, and what draws them.
+"""The figures that `plot` draws, one row each: their input, and the function that draws them.
 
 A new figure of a saved table is a file in `figures/` with a function of its name, and a row here.
 """

@@ -1,4 +1,4 @@
-"""What the command `plot` does: whatever the package writes or reads in, a figure out."""
+"""The command `plot`: whatever the package writes or reads in, a figure out."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gammapolars.figures.style import FigureStyle
 
 SPECTRAL = {"--normalise": "normalise", "--compare": "compare", "--subtract": "subtract"}
-"""Options for figures of spectra alone."""
+"""Options only for figures of spectra."""
 
 NORMALISATIONS = ("none", "live-time", "real-time", "area")
 COMPARISONS = ("ratio", "difference")
@@ -90,7 +90,7 @@ def style_of(options: PlotOptions) -> "FigureStyle":
     """How the figure is to look.
 
     Raises:
-        UsageError: a range, size or font that cannot be.
+        UsageError: an impossible range, size or font.
     """
     from gammapolars.figures.style import THEMES, FigureStyle
 

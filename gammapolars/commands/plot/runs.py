@@ -33,11 +33,11 @@ MOST_BINS = 20_000_000
 
 
 class _Counted(NamedTuple):
-    """What was read for a figure.
+    """The input of a figure.
 
     Attributes:
         inputs: files.
-        warnings: what a reader must know.
+        warnings: about the input.
         detectors: names and calibrations.
     """
 

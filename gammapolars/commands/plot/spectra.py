@@ -32,10 +32,10 @@ INPUT = "input"
 
 PER_SECOND = "counts per second"
 WORDS = {"none": "counts", "live-time": PER_SECOND, "real-time": PER_SECOND, "area": "fraction of counts"}
-"""What the y-axis shows, by what spectra are normalised by."""
+"""The quantity on the y-axis, by the normalisation of spectra."""
 
 OTHERS = {"live-time": "real-time or area", "real-time": "area"}
-"""By what else spectra can be normalised."""
+"""Other normalisations of spectra."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class Spectra:
     """The spectra of one input, by detector.
 
     Attributes:
-        label: what the legend calls them.
+        label: their name in the legend.
         table: `board`, `channel`, `adc` and `energy_kev` as far as they are known, `counts`, `variance`.
         times: how each was recorded.
         names: of the detectors.
         inputs: files that were read.
-        warnings: what a reader must know of them.
+        warnings: about them.
     """
 
     label: str
@@ -83,7 +83,7 @@ class Spectra:
 
 
 def _is_gated(one: Input) -> bool:
-    """Whether a file of spectra is what the command `gate` wrote."""
+    """Whether a file of spectra was written by the command `gate`."""
     return one.content == SPECTRA and "gate" in (of_file(Path(one.name)) or {}).get("summary", {})
 
 
@@ -146,7 +146,7 @@ def spectra_of(one: Input, options: PlotOptions) -> Iterator[Spectra]:
 
 
 def _labels(one: Input, spectra: run_spectra.SpectrumSet) -> list[str]:
-    """What the legend calls each run of an input."""
+    """The name of each run of an input in the legend."""
     if len(spectra.runs) == 1:
         return [one.label]
     if len(spectra.summary.get("inputs", ())) == 1:
@@ -155,7 +155,7 @@ def _labels(one: Input, spectra: run_spectra.SpectrumSet) -> list[str]:
 
 
 def _name(key: Key, options: PlotOptions, told: str) -> str:
-    """A detector's name: as detectors.toml has it, as its file tells, or its numbers."""
+    """A detector's name: from detectors.toml, from its file, or its numbers."""
     is_described = any(detector.key == key for detector in options.known)
     return ("" if is_described else told) or options.known.at(*key).name
 
@@ -190,7 +190,7 @@ def _known_axes(table: pl.DataFrame) -> pl.DataFrame:
     """A table without the column of bin centres that no bin has."""
     axes = [name for name in ("adc", "energy_kev") if name in table.columns]
     empty = [name for name in axes if table[name].null_count() == table.height]
-    return table if len(empty) == len(axes) else table.drop(empty)  # a table without bins keeps what it has
+    return table if len(empty) == len(axes) else table.drop(empty)  # a table without bins keeps its columns
 
 
 def _background(options: PlotOptions) -> list[Spectra]:
@@ -308,7 +308,7 @@ def _add(note: str, notes: list[str]) -> None:
 
 
 def _over_each_other(parts: Sequence[Spectra], *, apart: bool) -> tuple[pl.DataFrame, str | None]:
-    """All spectra in one table, with the column that tells curves apart, if there are several in a panel."""
+    """All spectra in one table, with the column that distinguishes curves, if there are several in a panel."""
     tables = []
     for part in parts:
         keys = {name: part.table.schema[name] for name in DETECTOR}

@@ -35,7 +35,7 @@ def _table(inputs: Sequence[Input], options: PlotOptions) -> pl.DataFrame:
 
 
 def of_table(word: str) -> Draw:
-    """What draws a saved table: the function of this name in the module of this name in `figures/`.
+    """The function that draws a saved table: that of this name in the module of this name in `figures/`.
 
     Args:
         word: the name; the function takes the table, and `style`.

@@ -36,7 +36,7 @@ class Query:
         name: the module's name.
         path: the file that it came from.
         description: the module's docstring.
-        parameters: what the command line can set.
+        parameters: settings for the command line.
         takes_pairs: whether it asks for the run's pairs, by a parameter named `pairs`.
         function: the query itself.
     """
@@ -137,11 +137,11 @@ def _parameters(path: Path, function: types.FunctionType) -> list[Parameter]:
 
 
 def split_arguments(runs: list[str], words: list[str]) -> tuple[list[str], list[str]]:
-    """Tell a run's files from the query's own options, as the command line parser hands them over mixed.
+    """Separate a run's files from the query's own options, as the command line parser hands them over mixed.
 
     Args:
-        runs: what it took for runs.
-        words: what it did not know.
+        runs: words that it took for runs.
+        words: those that it did not know.
 
     Returns:
         The runs, and the words of the query's parameters.

@@ -64,7 +64,7 @@ class QueryAccount(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class QuerySummary(Summary):
-    """What a query did.
+    """The results of a query.
 
     Attributes:
         query: its name.
@@ -81,7 +81,7 @@ class QuerySummary(Summary):
 
 @dataclass(frozen=True, kw_only=True)
 class SavedPairsQuerySummary(SavedPairsSummary):
-    """What a query of saved pairs did.
+    """The results of a query of saved pairs.
 
     Attributes:
         query: its name.
@@ -94,7 +94,7 @@ class SavedPairsQuerySummary(SavedPairsSummary):
 
 @dataclass(frozen=True, kw_only=True)
 class QueryHelp(Summary):
-    """What a query is.
+    """The description of a query.
 
     Attributes:
         query: its name.
@@ -191,7 +191,7 @@ def _run(
     def summary() -> QuerySummary:
         shared = of_hits(recording, tally, rule.reject, complete=query.takes_pairs)
         read = entries(shared.pop("account")) | entries(shared.pop("times"))
-        # A query may read some hits only, or read them twice: where it takes pairs alone is each counted once.
+        # A query may read only some hits, or read them twice: each is counted once only where it takes pairs.
         values = read if query.takes_pairs else {name: read[name] for name in LOST}
         return QuerySummary(
             **shared, query=query.name, arguments=arguments, window_ps=rule.window, account=QueryAccount(**values)
@@ -204,7 +204,7 @@ def _run(
 def _save(
     query: queries.Query, result: pl.LazyFrame, output: Path, origin: Callable[[], dict[str, str]], *, overwrite: bool
 ) -> None:
-    """Stream what a query gives to a file.
+    """Stream the result of a query to a file.
 
     Raises:
         QueryError: it cannot be computed.
@@ -222,7 +222,7 @@ LOST = ("hits_damaged", "hits_out_of_range", "hits_repeated", "left_out")
 
 
 def text(summary: QuerySummary | SavedPairsQuerySummary | QueryHelp) -> list[str]:
-    """What was written, or what a query does and its parameters."""
+    """The output of a query, or its description and parameters."""
     if not isinstance(summary, QueryHelp):
         return [f"query '{summary.query}' written to {summary.outputs[0]}", *warnings(summary)]
     lines = [f"{summary.query} ({summary.path})", "", summary.description, ""]

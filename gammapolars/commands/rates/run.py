@@ -1,4 +1,4 @@
-"""What the command `rates` does: a run in, a table of rates with and without dead time out."""
+"""The command `rates`: a run in, a table of rates with and without dead time out."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ class RatesSummary(RunSummary):
 def rates(options: RatesOptions, recording: Recording) -> RatesSummary:
     """Rates of all detectors, as counted and without dead time.
 
-    Hits with flags count, since they too made a detector busy; fake events alone are left out.
+    Hits with flags count, since they too made a detector busy; only fake events are left out.
     """
     if options.output is not None:
         check_writable(options.output, overwrite=options.overwrite, text=True)

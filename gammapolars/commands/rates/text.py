@@ -11,7 +11,7 @@ from gammapolars.core.digits import plus_minus
 from gammapolars.core.units import PS_PER_UNIT, format_ps
 
 SHOWN = {"rate_cps": 1.0, "true_rate_cps": 1.0, "live_fraction": 100.0, "dead_time_ps": 1 / PS_PER_UNIT["us"]}
-"""What people are shown, and by how much it is multiplied."""
+"""Columns shown to people, and their factors."""
 
 FLUCTUATION = 3.0
 """Standard deviations below 0 that an unmeasurably short dead time may fluctuate to."""
@@ -21,7 +21,7 @@ NOTED = {
     "noted_icr_cps": ("recorded ICR", 1.0),
     "noted_live_fraction": ("recorded live %", 100.0),
 }
-"""The same of what the digitizer's program noted, where it did, with the heading."""
+"""The same for the rates that the digitizer's program noted, where it did, with the heading."""
 
 
 def text(summary: RatesSummary) -> list[str]:
@@ -39,7 +39,7 @@ def text(summary: RatesSummary) -> list[str]:
 
 
 def _negative(detectors: pl.DataFrame) -> list[str]:
-    """What dead times below 0, and with them live times above 100 %, mean, where chance explains them."""
+    """The meaning of dead times below 0, and with them live times above 100 %, where they are fluctuations."""
     chance = pl.col("dead_time_ps").is_between(-FLUCTUATION * pl.col("dead_time_ps_unc"), 0, closed="left")
     names = detectors.filter(chance)["name"].to_list()
     return [f"{', '.join(names)}: the dead time is too short to be measured: it fluctuates about 0"] if names else []

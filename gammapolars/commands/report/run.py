@@ -1,4 +1,4 @@
-"""What the command `report` does: a run in, a folder with its page out."""
+"""The command `report`: a run in, a folder with its page out."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def report(options: ReportOptions, recording: Recording) -> PairSummary:
 
 
 def of_pairs(options: ReportOptions, saved: SavedPairs) -> SavedPairsSummary:
-    """The report of saved pairs: of what pairs alone tell."""
+    """The report of saved pairs: only results that follow from pairs."""
     names = OF_COINCIDENCES | {"--window": "window"}
     refuse(options, names, f"{saved.name} contains pairs from another command, but no single hits")
     return make_report_of_pairs(saved, options.output, overwrite=options.overwrite, is_live=options.live)

@@ -1,4 +1,4 @@
-"""What the command `simulate` does: sources in, a run with known truth out."""
+"""The command `simulate`: sources in, a run with known truth out."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from gammapolars.core.units import PS_PER_S, parse_ps
 
 @dataclass(frozen=True, kw_only=True)
 class SimulateSummary(Summary):
-    """What was simulated.
+    """The simulated run.
 
     Attributes:
         hits: that were written.

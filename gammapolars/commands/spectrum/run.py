@@ -133,7 +133,7 @@ def of_pairs(options: SpectrumOptions, saved: SavedPairs) -> SavedPairsSpectrumS
     """Write the spectrum of each detector's hits in saved pairs, a hit in each pair that it has; net by their weights.
 
     Raises:
-        UsageError: what only single hits, and their live times, can tell.
+        UsageError: an option that only works for single hits, and their live times.
     """
     why = f"{saved.name} contains pairs, but no single hits or live times"
     refuse(options, {"--reject": "reject", "--slice": "slice_width", "--per-second": "per_second"}, why)
@@ -190,7 +190,7 @@ def _drawn(summary: Written, table: pl.DataFrame, options: SpectrumOptions) -> W
 def whole(table: pl.DataFrame) -> pl.DataFrame:
     """Spectra with whole counts, no bin of which is more than one off; their sums are kept.
 
-    The sum over all bins up to each one is rounded, so that what one bin loses its neighbour gets.
+    The sum over all bins up to each one is rounded, so that counts lost by one bin go to its neighbour.
 
     Args:
         table: a table of spectra by board and channel.
@@ -202,7 +202,7 @@ def whole(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _check_kind(output: Path, kind: str, *, sliced: bool, per_second: bool) -> None:
-    """Raise where a format has no place for what is wanted."""
+    """Raise where a format cannot hold the output wanted."""
     if sliced and kind not in ("parquet", "csv"):
         raise UsageError(
             f"{output}: this format stores one spectrum per detector and no slices: write .parquet or .csv"
@@ -225,7 +225,7 @@ def _check_output(output: Path, format: str | None, *, overwrite: bool) -> str:
 def _described(
     table: pl.DataFrame, measurements: Mapping[Key, Measurement], detectors: Detectors
 ) -> list[dict[str, Any]]:
-    """One row a spectrum, for the summary."""
+    """One row per spectrum, for the summary."""
     summed = table.group_by("board", "channel").agg(pl.col("counts").sum())
     sums = {(board, channel): counts for board, channel, counts in summed.iter_rows()}
     return [

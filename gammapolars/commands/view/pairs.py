@@ -29,7 +29,7 @@ Query = Mapping[str, list[str]]
 
 @dataclass
 class PairsOfPage:
-    """Saved pairs behind a page: matrices and gates of some detectors, within a narrower window of time differences.
+    """Saved pairs for a page: matrices and gates of some detectors, within a narrower window of time differences.
 
     Attributes:
         saved: the pairs.
@@ -43,7 +43,7 @@ class PairsOfPage:
 
     @cached_property
     def axis(self) -> Axis:
-        """Of the matrix: energies, or adc values where there are none."""
+        """Axis of the matrix: energies, or adc values where there are none."""
         if not self.saved.is_calibrated:
             return Axis(ADC, ADC.bin)
         if self.bin_kev is None:
@@ -61,7 +61,7 @@ class PairsOfPage:
         return {self.saved.detectors.at(*key).name: key for key in keys}
 
     def packed(self, query: Query) -> Packed:
-        """The matrix of what the page has chosen: `x` and `y`, names of detectors, and `dt`, LOW:HIGH.
+        """The matrix of the page's choice: `x` and `y`, names of detectors, and `dt`, LOW:HIGH.
 
         Raises:
             UsageError: an unknown detector, a window that the pairs do not have, or no pair in it.
@@ -80,7 +80,7 @@ class PairsOfPage:
         return {"head": packed.head, "data": packed.data, "made": self.command(query)}
 
     def command(self, query: Query) -> str:
-        """What writes the matrix of what the page has chosen."""
+        """The writer of the matrix of the page's choice."""
         parts = ["gammapolars matrix", *map(quote, self.files)]
         parts += [f"--{side} {quote(','.join(query[side]))}" for side in "xy" if query.get(side)]
         parts += [f"--window {quote(query['dt'][0])}"] if query.get("dt") else []
@@ -91,7 +91,7 @@ class PairsOfPage:
         """A gate with exact ends: `side`, `low`, `high`, `background`; net counts, and the peaks of the spectrum.
 
         Raises:
-            UsageError: a gate that cannot be, or detectors of which some are on both sides and others are not.
+            UsageError: an impossible gate, or detectors of which some are on both sides and others are not.
         """
         sides, on = self._sides(query), query["side"][0]
         own, partners = (sides.x, sides.y) if on == "x" else (sides.y, sides.x)

@@ -1,4 +1,4 @@
-"""What the command `view` does: a page with a live matrix, on this machine alone."""
+"""The command `view`: a page with a live matrix, only on this machine."""
 
 import sys
 import tempfile
@@ -60,12 +60,12 @@ def view(options: ViewOptions) -> ViewSummary:
 
 
 class Shown(NamedTuple):
-    """What is served.
+    """The page served.
 
     Attributes:
         page: itself.
-        answers: what its script may ask for.
-        warnings: what a reader must know of the input.
+        answers: to the requests of its script.
+        warnings: about the input.
     """
 
     page: Page
@@ -73,14 +73,14 @@ class Shown(NamedTuple):
     warnings: tuple[str, ...]
 
     def server(self, port: int = 0) -> PageServer:
-        """What serves it."""
+        """The server of the page."""
         allowed = policy([self.page.style], [self.page.script], connect="'self'")
         return PageServer(self.page.html, allowed, self.answers, port)
 
 
 @contextmanager
 def opened(options: ViewOptions) -> Iterator[Shown]:
-    """What is served of the input that is named."""
+    """The page for the input that is named."""
     name, title = options.names[0], ", ".join(Path(one).name for one in options.names)
     if len(options.names) == 1 and is_matrix(name):
         yield Shown(_of_matrix(Path(name), title), {}, ())
@@ -92,7 +92,7 @@ def opened(options: ViewOptions) -> Iterator[Shown]:
 
 
 def _of_matrix(path: Path, title: str) -> Page:
-    """The page of a stored matrix, in the bins that its file tells of."""
+    """The page of a stored matrix, in the bins given by its file."""
     table = scan_matrix(path).collect()
     bins = (of_file(path) or {}).get("summary", {}).get("bins")
     widths = [one.get("width") for one in bins if isinstance(one, dict)] if isinstance(bins, list) else []
@@ -103,7 +103,7 @@ def _of_matrix(path: Path, title: str) -> Page:
 
 @contextmanager
 def _pairs(options: ViewOptions) -> Iterator[tuple[PairsOfPage, tuple[str, ...]]]:
-    """The saved pairs that are named, and what to doubt; those of runs lie in a folder that is removed in the end."""
+    """The saved pairs that are named, and their doubts; those of runs lie in a folder that is removed in the end."""
     with options.saved_pairs(options.names) as saved:
         if saved:
             saved.require_values()
@@ -119,7 +119,7 @@ def _pairs(options: ViewOptions) -> Iterator[tuple[PairsOfPage, tuple[str, ...]]
 
 
 def _save_pairs(options: ViewOptions, path: Path) -> tuple[str, ...]:
-    """Save the pairs of runs, as `coincidences` does; what it warns of."""
+    """Save the pairs of runs, as `coincidences` does; its warnings."""
     with options.recording(options.names) as recording:
         rule = passes.with_random(recording, PairRule(options.window, reject=options.reject), options.random or ())
         hits, pairs = HitTally(), PairTally(rule.window)

@@ -1,4 +1,4 @@
-"""A page on this machine alone: whoever knows its address may see it, and nobody else."""
+"""A page only on this machine: whoever knows its address may see it, and nobody else."""
 
 import hmac
 import json
@@ -22,7 +22,7 @@ Answers = Mapping[str, Callable[[Query], Any]]
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves one page, and what its script asks for, at an address that nobody can guess.
+    """Serves one page, and the requests of its script, at an address that nobody can guess.
 
     Other pages in the same browser, and other machines, get nothing: the address holds a random token, only 127.0.0.1
     is listened to, and a request for another host, or from another origin, is refused.
@@ -30,7 +30,7 @@ class PageServer(ThreadingHTTPServer):
     Args:
         html: the page.
         policy: its content security policy.
-        answers: by the last part of the path: from the query to what JSON can hold.
+        answers: by the last part of the path: from the query to an object for JSON.
         port: 0: any that is free.
     """
 
@@ -45,12 +45,12 @@ class PageServer(ThreadingHTTPServer):
 
     @property
     def origin(self) -> str:
-        """Of the page."""
+        """Origin of the page."""
         return f"http://{HOST}:{self.server_address[1]}"
 
     @property
     def url(self) -> str:
-        """Of the page."""
+        """Address of the page."""
         return f"{self.origin}/{self.token}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -89,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
     }
 
     def do_GET(self) -> None:
-        """Answer with the page, or with what its script asks for."""
+        """Answer with the page, or to a request of its script."""
         server = self.server
         own = server.origin.removeprefix("http://")
         if self.headers.get("Host") != own or self.headers.get("Origin", server.origin) != server.origin:
@@ -124,4 +124,4 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: object) -> None:  # the name in the library
-        """Say nothing: what is asked is nobody's business."""
+        """Log nothing: requests are nobody's business."""

@@ -1,4 +1,4 @@
-"""Figures for users, as `gp.plot`: each takes what gammapolars gives, and returns a plotnine `ggplot` to go on with.
+"""Figures for users, as `gp.plot`: each takes tables of gammapolars, and returns a plotnine `ggplot` to go on with.
 
     figure = gp.plot.spectrum(hits.pipe(gp.calibrate, detectors).pipe(gp.spectrum, bin_kev=1))
     figure = figure + plotnine.scale_y_continuous()

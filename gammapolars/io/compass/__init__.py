@@ -1,1 +1,1 @@
-"""What CAEN's CoMPASS leaves on disk beside ROOT files: BIN and CSV, run folders and what is noted in them."""
+"""Files of CAEN's CoMPASS besides ROOT files: BIN and CSV, run folders and the metadata in them."""

@@ -1,9 +1,9 @@
 """CoMPASS BIN files: records as hits, block by block; waveforms of any length are stepped over.
 
-What a damaged byte can do, and what is noticed of it: a board or channel that cannot be, a timestamp beyond 2^62 ps, a
+Damaged bytes and their detection: an impossible board or channel, a timestamp beyond 2^62 ps, a
 record of nothing but zeros and a number of samples after which no record follows are found here. A timestamp that jumps
-further than hits are put in order is found when they are. What stays a possible value (an energy, a flag, a channel
-below 256, a timestamp's low bytes) cannot be told from a true one: the format has no checksums.
+further than hits are put in order is found when they are. A value that stays possible (an energy, a flag, a channel
+below 256, a timestamp's low bytes) cannot be distinguished from a true one: the format has no checksums.
 """
 
 import os
@@ -32,7 +32,7 @@ CHUNK_RECORDS = 500_000
 """Records without waveforms that are read at once."""
 
 BLOCK_BYTES = 16 * 2**20
-"""So much of a file with waveforms is read at once; what of a longer waveform lies behind it is never read."""
+"""So much of a file with waveforms is read at once; the rest of a longer waveform is never read."""
 
 STILL_WRITTEN_S = 5.0
 """A file that was modified so short a time ago may still be growing."""
@@ -50,7 +50,7 @@ class Records(NamedTuple):
 
 
 def read_records(file: BinFile, losses: Losses) -> Iterator[Records]:
-    """All complete records of a file; what is damaged in between and at the end is left out.
+    """All complete records of a file; damaged ones in between and at the end are left out.
 
     Raises:
         InputError: the file cannot be read, or has damage that may not be left out.
@@ -111,7 +111,7 @@ class _Reader:
             self._cut(total, at, f"after {file.size - at} of its {width} bytes")
 
     def waveforms(self) -> Iterator[Records]:
-        """Records with waveforms, each of which tells its own length."""
+        """Records with waveforms, each of which gives its own length."""
         file, state = self._file, _State(self._file.begin)
         buffer = memoryview(bytearray(min(file.size - file.begin, BLOCK_BYTES)))
         while file.size - state.at >= self._width:
@@ -150,10 +150,10 @@ class _Reader:
         return places + begin, anywhere[places]
 
     def _find_again(self, state: "_State", what: str) -> None:
-        """Go on where records follow again; what lies between is left out, and how many hits it held is estimated."""
+        """Go on where records follow again; bytes between are left out, and the number of their hits is estimated."""
         if not self._losses.keep_going:
             self._losses.leave_out(self._file.path, what, 0)
-        # The record before counts, though its length may be what is wrong: the search begins behind its head.
+        # The record before counts, though its length may be wrong: the search begins after its head.
         begin = state.last if state.last >= 0 else state.at - self._width
         place = self._chain.next_from(max(begin + self._width, state.resumed + 1))
         until = self._file.size if place is None else place
@@ -194,7 +194,7 @@ def scan_bin(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
 
     Raises:
         InputError: the file cannot be read or its layout cannot be decided; when collected, for damaged records.
-        UsageError: the named layout is none.
+        UsageError: there is no layout of that name.
     """
     file = open_bin(Path(path), reading.bin_layout)
     if not file.consistent:
@@ -221,7 +221,7 @@ def count_records(path: str | Path, reading: Reading = READING) -> int | None:
 
 
 def _values(heads: Heads, name: str) -> npt.NDArray[Any]:
-    """One field of all records, copied: what the heads lie in is used again."""
+    """One field of all records, copied: the memory of the heads is used again."""
     values = heads[name].copy()
     return values.view(np.int64) if name == "timestamp_ps" else values
 

@@ -1,6 +1,6 @@
-"""Layouts of the records of CoMPASS BIN files, what records of hits look like, and which layout a file has.
+"""Layouts of the records of CoMPASS BIN files, the form of records of hits, and which layout a file has.
 
-A file of the new format begins with the number 0xCAEx, whose bits tell the fields of its records. Later segments of a
+A file of the new format begins with the number 0xCAEx, whose bits give the fields of its records. Later segments of a
 recording lack it, older files never had it, and public readers disagree on what it means when both energies are set:
 then the records themselves must show which layout fits them, or the user names it.
 """
@@ -26,10 +26,10 @@ FIELDS = {
     "flags": ("flags", "<u4"),
     "waveform": ("samples", "<u4"),
 }
-"""What a record may hold behind board, channel and timestamp, in the file's order: our column and its type."""
+"""Fields that a record may hold after board, channel and timestamp, in the file's order: our column and its type."""
 
 MAX_NUMBER = 255
-"""Boards and channels have smaller numbers than this; what lies above is no hit."""
+"""Boards and channels have smaller numbers than this; larger ones are no hit."""
 
 MAX_FLAGS = 2**24
 MAX_TIMESTAMP_PS = 2**62
@@ -43,11 +43,11 @@ Heads = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Layout:
-    """What a record holds behind board, channel and timestamp.
+    """Fields of a record after board, channel and timestamp.
 
     Attributes:
         fields: some of FIELDS, in their order; flags are in all layouts.
-        old: of the time before headers: no byte tells which waveform follows.
+        old: from the time before headers: no byte says which waveform follows.
     """
 
     fields: tuple[str, ...]
@@ -98,11 +98,11 @@ HEADERLESS = (
     *(layouts_of_header(bits)[0] for bits in range(16) if bits & 7 != 4),
     OLD,
 )
-"""What a file without a header may hold. A short energy alone looks like an energy alone, and must be named."""
+"""Layouts of a file without a header. A short energy looks like an energy if it is the only one, and must be named."""
 
 
 def layouts_named(text: str) -> tuple[Layout, ...]:
-    """The layouts that a value of `--bin-layout` stands for; a UsageError, where it is none."""
+    """The layouts that a value of `--bin-layout` names; a UsageError if it is not one."""
     text = text.strip().lower()
     if text == "old":
         return (OLD,)
@@ -118,7 +118,7 @@ def layouts_named(text: str) -> tuple[Layout, ...]:
 
 
 def follow(descriptor: int, layout: Layout, at: int, size: int, count: int) -> Heads:
-    """The heads of up to `count` complete records, one behind the other, from a byte of the file on."""
+    """The heads of up to `count` complete records, one after the other, from a byte of the file on."""
     heads: list[bytes] = []
     width = layout.head.itemsize
     while len(heads) < count and at + width <= size:
@@ -137,7 +137,7 @@ def is_hit(heads: Heads) -> npt.NDArray[np.bool_]:
 
 
 def zeros(heads: Heads, *, first: bool) -> npt.NDArray[np.bool_]:
-    """Records of nothing but zeros, as crashes leave them behind; a file's `first` may be a hit at time 0."""
+    """Records of nothing but zeros, as crashes leave them; a file's `first` may be a hit at time 0."""
     empty: npt.NDArray[np.bool_] = heads["timestamp_ps"] == 0
     if first:
         empty[:1] = False
@@ -161,17 +161,17 @@ def consistent(heads: Heads) -> npt.NDArray[np.bool_]:
 
 
 HEADER = 0xCAE0
-"""The high bits of a new file's first number; the low four tell the fields."""
+"""The high bits of a new file's first number; the low four give the fields."""
 
 HEADER_BYTES = 2
 
 SAMPLED_RECORDS = 1000
 
 LEAST_RECORDS = 8
-"""With fewer records than this no layout is decided: chance would be too good a guesser."""
+"""With fewer records than this no layout is decided: one could fit by chance."""
 
 LEAST_CONSISTENT = 0.95
-"""Of the records, where they decide alone; a reset clock or a damaged record must not hide the layout."""
+"""Part of the records that decides by itself; a reset clock or a damaged record must not hide the layout."""
 
 HOW_TO_NAME = (
     "give the layout with --bin-layout: a header such as 0xCAE5, 'old', or the fields of a record, such as "
@@ -181,7 +181,7 @@ HOW_TO_NAME = (
 
 @dataclass(frozen=True)
 class BinFile:
-    """A BIN file whose layout is known, `shown` by nothing but its records, or told, with its bytes when it was opened.
+    """A BIN file whose layout is known, `shown` only by its records, or given, with its bytes when it was opened.
 
     Attributes:
         begin: the byte where the first record begins.
@@ -201,11 +201,11 @@ class BinFile:
 
 
 def open_bin(path: Path, named: str | None = None) -> BinFile:
-    """A file with its layout: the one that is named, or what its header, its first segment or its records tell.
+    """A file with its layout: the one that is named, or that of its header, its first segment or its records.
 
     Raises:
         InputError: it cannot be read, or the layout cannot be decided.
-        UsageError: the named layout is none.
+        UsageError: there is no layout of that name.
     """
     candidates = layouts_named(named) if named is not None else ()
     with readable(path), path.open("rb") as file:

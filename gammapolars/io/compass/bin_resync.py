@@ -1,6 +1,6 @@
 """Whether the records of a BIN file with waveforms still follow one another, and where they do so again after damage.
 
-Each record tells its number of samples, and with it where the next begins: after one wrong number samples are read
+Each record gives its number of samples, and with it where the next begins: after one wrong number samples are read
 instead of records. They give themselves away, because hardly any of them can be a board, a channel and the next length.
 """
 
@@ -16,17 +16,17 @@ CHAIN_RECORDS = 16
 """This many records in a row cannot be read out of samples by chance."""
 
 CUT_CHAIN_RECORDS = 4
-"""Or so many, where the file ends inside the record behind them."""
+"""Or so many, where the file ends inside the record after them."""
 
 FIRST_WINDOW_BYTES = 2**14
 LAST_WINDOW_BYTES = 2**20
-"""What is searched at once for the next record: more the longer none is found."""
+"""Bytes searched at once for the next record: more the longer none is found."""
 
 MOST_SAMPLES = 2**22
 """A longer waveform is believed only where others are as long."""
 
 FAR_LONGER = 4
-"""A waveform so many times as long as any before is believed only with records behind it."""
+"""A waveform so many times as long as any before is believed only with records after it."""
 
 DOUBTFUL_BACK_PS = 10**12
 DOUBTFUL_STEP_PS = 10**15
@@ -34,9 +34,9 @@ DOUBTFUL_RECORDS = 8
 
 
 class Verdict(NamedTuple):
-    """How many of the first of some records stand, read from length to length, and what is wrong behind them.
+    """How many of the first of some records are good, read from length to length, and what is wrong after them.
 
-    The next is cut short by the file's end, or what is there is no record.
+    The next is cut short by the file's end, or is no record.
     """
 
     kept: int
@@ -54,7 +54,7 @@ class Chain:
         self._longest = file.longest
 
     def end(self, place: int, head: np.void) -> int:
-        """The byte behind a record."""
+        """The byte after a record."""
         return place + self._width + 2 * int(head["samples"])
 
     def length_at(self, place: int) -> int:
@@ -63,9 +63,9 @@ class Chain:
         return self._width + 2 * int.from_bytes(head[-4:], "little")
 
     def examine(self, places: range | npt.NDArray[np.int64], heads: Heads) -> Verdict:
-        """Tell how far the records that begin at these bytes are records.
+        """Find how far the records that begin at these bytes are records.
 
-        A single record that cannot be a hit, but has others behind it, counts as one: it is left out later.
+        A single record that cannot be a hit, but has others after it, counts as one: it is left out later.
         """
         if self._file.consistent:
             lost = self._lost(places, heads)
@@ -85,14 +85,14 @@ class Chain:
         self._longest = max(self._longest, int(heads["samples"][:last].max(initial=0)))
         samples = int(heads[last]["samples"])
         behind_head = int(places[last]) + self._width
-        # Before any other length is known, this one may be what is wrong.
+        # Before any other length is known, this one may be wrong.
         possible = samples <= FAR_LONGER * (self._longest or MOST_SAMPLES)
         if samples <= self._longest or (possible and self.next_from(behind_head) is None):
             return Verdict(last, cut=True)
         return Verdict(last, why_lost=f"it announces {samples} samples, more than the file contains")
 
     def _lost(self, places: range | npt.NDArray[np.int64], heads: Heads) -> int | None:
-        """The first record that is none and has none behind it."""
+        """The first record that is none and has none after it."""
         bad = np.flatnonzero(~is_hit(heads) | zeros(heads, first=int(places[0]) == self._file.begin))
         if not len(bad):
             return None
@@ -104,7 +104,7 @@ class Chain:
         return None if behind == self._file.size or self._holds(behind) else last
 
     def _astray(self, places: range | npt.NDArray[np.int64], heads: Heads) -> int | None:
-        """The first record whose waveform is much longer than those before, and has no records behind it."""
+        """The first record whose waveform is much longer than those before, and has no records after it."""
         while self._longest and len(longer := np.flatnonzero(heads["samples"] > FAR_LONGER * self._longest)):
             first = int(longer[0])
             behind = self.end(int(places[first]), heads[first])
@@ -116,7 +116,7 @@ class Chain:
         return None
 
     def _undoubted(self, heads: Heads, lost: int) -> int:
-        """How many records stand, where samples may have passed for records before they gave themselves away."""
+        """How many records are certain, where samples may have passed for records before they gave themselves away."""
         least = max(lost - DOUBTFUL_RECORDS, 1)
         while lost > least:
             step = int(heads[lost - 1]["timestamp_ps"]) - int(heads[lost - 2]["timestamp_ps"])
@@ -127,7 +127,7 @@ class Chain:
         return lost
 
     def next_from(self, place: int) -> int | None:
-        """The first byte, from this one on, with a chain of records behind it that chance does not make."""
+        """The first byte, from this one on, followed by a chain of records that is too long to be random."""
         window = FIRST_WINDOW_BYTES
         while self._file.consistent and self._file.size - place >= self._width:
             data = read_at(self._descriptor, min(window, self._file.size - place), place)
@@ -148,7 +148,7 @@ class Chain:
         offsets = np.flatnonzero((octets[1 : 1 + count] | octets[3 : 3 + count]) == 0)
         anywhere: Heads = np.ndarray(count, self._file.layout.head, data, strides=(1,))
         heads = anywhere[offsets]
-        plausible = heads["timestamp_ps"] > 0  # what a crash zeroed would pass for empty records
+        plausible = heads["timestamp_ps"] > 0  # zeros left by a crash would pass for empty records
         plausible &= heads["samples"] <= (FAR_LONGER * self._longest or MOST_SAMPLES)
         if not self._file.empty_waveforms:
             plausible &= heads["samples"] > 0
@@ -171,7 +171,7 @@ class Chain:
         )
 
     def _is_cut(self, place: int) -> bool:
-        """Whether what is left from this byte on may be the beginning of a record."""
+        """Whether the rest from this byte on may be the beginning of a record."""
         head = read_at(self._descriptor, self._width, place)
         if len(head) < self._width:
             return True

@@ -1,4 +1,4 @@
-"""What CoMPASS calls the channels of a run: `V1725_292 CH4`."""
+"""CoMPASS's names of the channels of a run: `V1725_292 CH4`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,9 +11,9 @@ from gammapolars.io.compass.settings_xml import BoardInfo
 def channel_names(
     folder: Path, boards: Sequence[BoardInfo], seen: Iterable[Key], of_files: Mapping[Path, Iterable[Key]]
 ) -> dict[Key, str]:
-    """The names of the channels that are seen in a run's hits, as far as anything tells them.
+    """The names of the channels that are seen in a run's hits, as far as they are known.
 
-    A file of one channel tells its board by its name, `settings.xml` those of all boards in their order. Where neither
+    The name of a file of one channel gives its board, `settings.xml` those of all boards in their order. Where neither
     does, the names of other files in the run's folder do, if they are all of one board and so are the hits.
 
     Args:
@@ -37,13 +37,13 @@ def channel_names(
 
 
 def _name(board: str, channel: int, label: str | None) -> str:
-    """A channel's name; behind it, what somebody called it in CoMPASS."""
+    """A channel's name, followed by its label in CoMPASS."""
     plain = f"CH{channel}"
     return f"{board} {plain}" if label in (None, "", plain) else f"{board} {plain} ({label})"
 
 
 def _boards_named_in(folder: Path) -> set[str]:
-    """The boards that the names of files in a run's folder, and in those of its stages, tell."""
+    """The boards in the names of files in a run's folder, and in those of its stages."""
     try:
         inside = sorted(folder.iterdir())
         places = [folder, *(path for path in inside if path.is_dir() and stage_of_folder(path))]

@@ -1,7 +1,7 @@
 """CoMPASS CSV files: hits in lines of fields between semicolons.
 
-The header tells the fields. All segments of a recording but the first lack it: for them the first segment's header
-holds, or, if that is not there, what the lines look like.
+The header gives the fields. All segments of a recording but the first lack it: for them the first segment's header
+holds, or, if that is not there, the form of the lines.
 """
 
 import re
@@ -27,10 +27,10 @@ FIELDS = {
     "FLAGS": Field("flags", pl.UInt32, hexadecimal=True),
     "PROBE_CODE": Field("probe_code", pl.UInt32),
 }
-"""What CoMPASS calls the fields, in the order of our columns."""
+"""CoMPASS's names of the fields, in the order of our columns."""
 
 SAMPLES = "SAMPLES"
-"""Behind all others: the waveform, in any number of fields, which are not read."""
+"""After all others: the waveform, in any number of fields, which are not read."""
 
 NEEDED = ("TIMETAG", "FLAGS")
 
@@ -42,14 +42,14 @@ ENERGIES = {
     (True, False): ("CALIB_ENERGY", "ENERGYSHORT"),
     (False, True, False): ("ENERGY", "CALIB_ENERGY", "ENERGYSHORT"),
 }
-"""What the fields between TIMETAG and FLAGS are, by which of them hold fractions."""
+"""The fields between TIMETAG and FLAGS, by which of them hold fractions."""
 
 HEADER = "BOARD;CHANNEL;TIMETAG;ENERGY;ENERGYSHORT;FLAGS"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The fields of a file's lines, as CoMPASS calls them, and whether its first line tells them."""
+    """The fields of a file's lines, by CoMPASS's names, and whether its first line gives them."""
 
     names: tuple[str, ...]
     header: bool
@@ -63,14 +63,14 @@ class Layout:
 def scan_compass_csv(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     """The hits of a CSV file that CoMPASS wrote, lazily.
 
-    Each line is checked whole, whichever columns a query needs, so that every query sees the same hits. Of waveform
+    Each line is checked whole, whichever columns a query needs, so that every query sees the same hits. For waveform
     samples it is only checked that they look like numbers. Flags are hexadecimal with `0x` before them: without it,
     `4000` could be either. A file without fields for board and channel, as old versions wrote, is of board 0 and of the
-    channel that its name tells (`…CH3@…`, `3@…`), or of channel 0.
+    channel in its name (`…CH3@…`, `3@…`), or of channel 0.
 
     Args:
         path: a file, or a segment of one.
-        reading: what happens to lines that cannot be read.
+        reading: treatment of lines that cannot be read.
 
     Raises:
         InputError: the file is missing or no such file; when collected, for a line that cannot be read.
@@ -108,7 +108,7 @@ def _layout(file: TextFile) -> Layout:
 
 
 def is_header(line: str) -> bool:
-    """Whether a file's first line tells CoMPASS's fields."""
+    """Whether a file's first line gives CoMPASS's fields."""
     return any(name in FIELDS for name in line.split(";"))
 
 
@@ -134,7 +134,7 @@ def _names(file: TextFile) -> tuple[str, ...]:
 
 
 def _first_segment(path: Path) -> TextFile | None:
-    """The segment whose header holds for this one too, if it lies beside it."""
+    """The segment whose header holds for this one too, if it is in the same folder."""
     match = re.fullmatch(r"(.+)_[0-9]{1,4}", path.stem)
     if match is None:
         return None
@@ -168,7 +168,7 @@ def _mostly(mask: pl.Series) -> bool:
 
 
 def _missing_detector(path: Path, names: tuple[str, ...]) -> dict[str, int]:
-    """Board and channel of all hits, where the lines do not tell them."""
+    """Board and channel of all hits, where the lines do not give them."""
     if "BOARD" in names:
         return {}
     match = re.search(r"(?:^|[^0-9A-Za-z])(?:CH)?([0-9]{1,4})@", path.name)

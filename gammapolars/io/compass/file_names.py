@@ -13,10 +13,10 @@ Stage = Literal["raw", "unfiltered", "filtered"]
 
 STAGES: tuple[Stage, ...] = ("raw", "unfiltered", "filtered")
 """In the order in which they are preferred. Raw holds every hit as the digitizer sent it, unfiltered every hit after
-CoMPASS's own corrections; filtered lacks what CoMPASS's cuts removed, and no later step can bring that back."""
+CoMPASS's own corrections; filtered lacks the hits that CoMPASS's cuts removed, for good."""
 
 SUFFIXES = (".root", ".bin", ".csv")
-"""Of the files that CoMPASS writes."""
+"""Suffixes of the files that CoMPASS writes."""
 
 _STAGE_OF_LETTER: dict[str, Stage] = {"R": "raw", "F": "filtered", "": "unfiltered"}
 
@@ -38,9 +38,9 @@ class HitFile:
 
     Attributes:
         path: the file.
-        stage: as its folder says (RAW, FILTERED, UNFILTERED), else as the letter behind `Data` does.
+        stage: from its folder (RAW, FILTERED, UNFILTERED), else from the letter after `Data`.
         all_channels: whether it is the one file for all channels.
-        channel: in a file for one channel, that one. What the hits inside say counts more.
+        channel: in a file for one channel, that one. The hits inside have precedence.
         board: the digitizer's model and serial number, in a file for one channel.
         run: the run's name, followed by the segment's number where the file is a segment.
     """
@@ -80,7 +80,7 @@ def run_folder_of(path: str | Path) -> Path:
 
 
 def group_segments(paths: Iterable[Path]) -> tuple[tuple[Path, ...], ...]:
-    """Files in streams: each segment of a recording behind the one before it.
+    """Files in streams: each segment of a recording after the one before it.
 
     A segment `<name>_3.root` belongs to the file `<name>.root` of its folder. Where there is none, or where it has
     segments itself, the number is part of a run's name.
@@ -105,7 +105,7 @@ def natural_order(path: Path) -> tuple[list[str | int], str]:
 
 
 def counts_back(before: Path, after: Path) -> bool:
-    """Whether a file that was given behind another has a lower number: `run_2` behind `run_10`.
+    """Whether a file that was given after another has a lower number: `run_2` after `run_10`.
 
     Where several numbers differ, as in dates with the day first, only the order in which shells list files is taken
     for one that nobody chose.
@@ -166,7 +166,7 @@ def same_hits_twice(paths: Sequence[Path]) -> str | None:
     """A line that says what to do where two files, named one by one, hold the same hits, which would count twice."""
     stems = cache(_stems)
     agreed: dict[tuple[object, ...], tuple[object, Path]] = {}
-    # What lies beside the folder of a stage belongs to the same run, whatever its name.
+    # Everything next to the folder of a stage belongs to the same run, whatever its name.
     in_stages = {
         run_folder_of(path): (stage, path) for path in paths if (stage := stage_of_folder(path.absolute().parent))
     }
@@ -185,7 +185,7 @@ def same_hits_twice(paths: Sequence[Path]) -> str | None:
 
 
 Claim = tuple[tuple[object, ...], object, str]
-"""A key, the value on which all files with that key must agree, and what is the matter if they do not."""
+"""A key, the value on which all files with that key must agree, and the problem if they do not."""
 
 
 def _claims_of_name(path: Path, base: str) -> Iterator[Claim]:

@@ -29,7 +29,7 @@ class RunFiles:
         stage: the stage that was chosen; None where files are not named as CoMPASS names them.
         format: the suffix of the files, in lower case.
         streams: one for each channel's file or the file of all channels, with its segments in the order of recording.
-        passed_over: what else could be hits and why it was not taken, one line each, as `warnings` of those taken are.
+        passed_over: other files that could be hits and why they were not taken, one line each, as the `warnings` are.
         spectra: the files of spectra next to those of hits, and in the run's folder.
     """
 
@@ -59,8 +59,8 @@ class _Place:
 def find_run_files(folder: str | Path, stage: Stage | None = None) -> RunFiles:
     """The files of hits in a run's folder: of one stage, in one format, of all channels.
 
-    They lie in RAW, UNFILTERED or FILTERED, or directly in the folder. Of the stages that are there, the first of
-    `STAGES` is taken, of the formats the first of `FORMATS`, and the one file of all channels before those of single
+    They lie in RAW, UNFILTERED or FILTERED, or directly in the folder. The first stage of `STAGES` that is there is
+    taken, the first format of `FORMATS`, and the one file of all channels before those of single
     channels. Files with names of their own are taken where there is none that is named as CoMPASS does it.
 
     Args:
@@ -107,7 +107,7 @@ def _preference(folder: Path) -> int:
 def _place(folder: Path, inside: Iterable[Path]) -> _Place:
     files, others = [], []
     for path in inside:
-        # Hcompass… files hold histograms; a leading dot marks what is being written, or another system's leftovers.
+        # Hcompass… files hold histograms; a leading dot marks unfinished files, or another system's leftovers.
         if path.suffix.lower() not in FORMATS or path.name.startswith(("Hcompass", ".")) or not path.is_file():
             continue
         if file := parse_name(path):
@@ -163,7 +163,7 @@ def _run_folder(folder: Path) -> Path:
 
 
 def _in_one_format(files: list[HitFile], place: Path) -> tuple[list[HitFile], list[str], list[str]]:
-    """The files of one stage that hold each hit once, what is passed over, and what is missing for it."""
+    """The files of one stage that hold each hit once, those passed over, and those missing for it."""
     runs = {file.run for stream in group_segments(file.path for file in files) if (file := parse_name(stream[0]))}
     if len(runs) > 1:
         raise InputError(
@@ -210,7 +210,7 @@ def _with_other_names(folder: Path, places: list[_Place], only: Stage | None) ->
 
 
 def _looked_for(places: list[_Place], only: Stage | None) -> str:
-    """What was looked for in vain, and what is there instead."""
+    """The files looked for in vain, and those there instead."""
     if only and any(place.others for place in places):
         return f" that is known to be of stage {only}: leave --stage out"
     below = " or ".join(stage.upper() for stage in STAGES)

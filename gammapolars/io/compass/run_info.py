@@ -1,4 +1,4 @@
-"""What CoMPASS writes down about a run beside its hits: `run.info`, `settings.xml` and live times."""
+"""CoMPASS's metadata of a run besides its hits: `run.info`, `settings.xml` and live times."""
 
 import math
 import re
@@ -25,12 +25,12 @@ _CALIBRATION = "calibration.energy."
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What is written down about a run; what is not is None. `id` is the run's name, moments have their time zone.
+    """Recorded metadata of a run; None where missing. `id` is the run's name, moments have their time zone.
 
     Attributes:
         real_time_s: its length in seconds; `run.info` gives whole ones.
         boards: the digitizers, in the order of `settings.xml`.
-        warnings: what could not be read, one line each, that begins with the file's name.
+        warnings: metadata that could not be read, one line each, that begins with the file's name.
     """
 
     id: str | None = None
@@ -47,7 +47,7 @@ class RunInfo:
 
 
 def read_run_info(folder: str | Path) -> RunInfo | None:
-    """What `run.info` and `settings.xml` of a run's folder contain; None without either. Damage becomes warnings."""
+    """The content of `run.info` and `settings.xml` of a run's folder; None without either. Damage becomes warnings."""
     notes, settings = Path(folder) / "run.info", Path(folder) / "settings.xml"
     info = _read_notes(notes) if notes.is_file() else None
     if settings.is_file():
@@ -59,7 +59,7 @@ def read_run_info(folder: str | Path) -> RunInfo | None:
 
 
 class _Notes:
-    """The keys and values of a `run.info`, and what is wrong with them."""
+    """The keys and values of a `run.info`, and the errors in them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -153,7 +153,7 @@ def _with_settings(info: RunInfo, path: Path) -> RunInfo:
 
 
 def _joined(notes: BoardInfo, board: BoardInfo) -> BoardInfo:
-    """A board of `settings.xml` with what `run.info` has on its channels."""
+    """A board of `settings.xml` with its channels in `run.info`."""
     channels = {channel.channel: channel for channel in notes.channels}
     for channel in board.channels:
         rates = asdict(channels.get(channel.channel, channel))
@@ -176,7 +176,7 @@ class ChannelTimes:
 
 @dataclass(frozen=True)
 class LiveTimes:
-    """What a run's latest file of histograms tells of its channels' times, by number: it does not tell the boards."""
+    """Times of channels, by number, from a run's latest file of histograms, which does not name the boards."""
 
     path: Path
     channels: tuple[ChannelTimes, ...]
@@ -194,7 +194,7 @@ def live_times(folder: str | Path) -> LiveTimes | None:
         return None
     try:
         times_ms = _read_times(path)
-    except Exception as error:  # uproot raises what comes to a parser's hand
+    except Exception as error:  # uproot raises any error of its parser
         return LiveTimes(path, (), (f"{path.name}: its live times cannot be read: {first_line(error)}",))
     warnings = [
         f"{path.name}: {kind}Time_{channel} is {ms} ms, which is impossible"
@@ -226,7 +226,7 @@ def _histogram_files(folder: Path) -> Iterator[Path]:
 
 
 def _moment_and_stage(path: Path) -> tuple[str, int]:
-    """When the histograms were written, as their name tells; of two at one moment, those of the preferred stage."""
+    """When the histograms were written, by their name; of two at one moment, those of the preferred stage."""
     stamp = _STAMP.search(path.stem)
     stage = stage_of_folder(path.parent)
     return stamp[1] if stamp else "", -STAGES.index(stage) if stage else -len(STAGES)

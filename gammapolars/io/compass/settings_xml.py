@@ -24,7 +24,7 @@ MAX_CHANNELS = 1024
 
 @dataclass(frozen=True)
 class ChannelInfo:
-    """One channel of a digitizer. What is not written down is None.
+    """One channel of a digitizer. Missing values are None.
 
     Attributes:
         threshold_lsb: trigger threshold in steps of the converter.
@@ -52,7 +52,7 @@ class ChannelInfo:
 
 @dataclass(frozen=True)
 class BoardInfo:
-    """One digitizer. What is not written down is None.
+    """One digitizer. Missing values are None.
 
     Attributes:
         id: CoMPASS's name for it, such as `0-14-292`.
@@ -75,7 +75,7 @@ SETTINGS = ("label", "enabled", "threshold_lsb", "time_offset_ps")
 
 
 def read_settings(path: str | Path) -> tuple[tuple[BoardInfo, ...], list[str]]:
-    """Read the digitizers' settings; and what could not be read of them.
+    """Read the digitizers' settings; and the problems in reading them.
 
     The file is parsed element by element in bounded memory. Neither document types nor entities are taken: CoMPASS
     writes none, and they can be made to expand without end or to name other files.

@@ -15,13 +15,13 @@ from gammapolars.core.errors import OutputError, UsageError
 
 _KEY = struct.Struct(">ihiIhHqq")  # TKey of a file of any size: nbytes, version, objlen, date, keylen, cycle, seeks
 _BASKET = struct.Struct(">HIIII")  # TBasket: version, fBufferSize, fNevBufSize, fNevBuf, fLast
-_FRAME_BYTES = 2**24 - 1  # what the three bytes of a compressed frame's header can count
+_FRAME_BYTES = 2**24 - 1  # the largest number in the three bytes of a compressed frame's header
 FIRST_DAY = datetime(1995, 1, 1)  # the earliest date that a ROOT file can carry
 
 
 @dataclass
 class Branch:
-    """A branch while it is written: what is pending, and where its baskets are."""
+    """A branch while it is written: its pending entries, and where its baskets are."""
 
     name: str
     tree: str
@@ -39,7 +39,7 @@ class Branch:
         return max(1, (self.basket_size - self.key_bytes) // self.dtype.itemsize)
 
     def joined(self) -> npt.NDArray[Any]:
-        """What is not written yet, as one array."""
+        """The entries not written yet, as one array."""
         if len(self.pending) != 1:  # without dtype, concatenate gives numbers in the machine's byte order
             self.pending = [np.concatenate([np.empty(0, self.dtype), *self.pending], dtype=self.dtype)]
         return self.pending[0]
@@ -54,7 +54,7 @@ class Branch:
         return key + names + _BASKET.pack(3, max(self.basket_size, last), self.dtype.itemsize, entries, last) + b"\0"
 
     def drop(self, entries: int) -> None:
-        """Forget the first entries of what is pending: they are written, and a copy frees their memory."""
+        """Forget the first pending entries: they are written, and a copy frees their memory."""
         self.pending = [self.joined()[entries:].copy()]
 
 

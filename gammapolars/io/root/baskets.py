@@ -166,7 +166,7 @@ class _Decoder:
         self._uproot_lock = Lock()
 
     def fill(self, branch: Branch, baskets: range, first: int, target: npt.NDArray[Any]) -> list[Damage]:
-        """Decode some baskets into an array whose first element is entry `first`; what could not be decoded is 0."""
+        """Decode some baskets into an array whose first element is entry `first`; damaged entries are 0."""
         size = branch.dtype.itemsize
         damages = []
         for basket in baskets:
@@ -183,7 +183,7 @@ class _Decoder:
         return damages
 
     def fill_by_uproot(self, branch: Branch, first: int, last: int, target: npt.NDArray[Any]) -> list[Damage]:
-        """Let uproot read what is not in ordinary baskets."""
+        """Let uproot read entries that are not in ordinary baskets."""
         try:
             with self._uproot_lock, opened_by_uproot(self.path) as file:
                 tree = file[self.tree]
@@ -243,7 +243,7 @@ def uncompressed(
 ) -> Iterator[memoryview]:
     """Bytes `low` to `high` of the `whole` uncompressed ones that a basket's frames hold, frame by frame.
 
-    `fetch` gives bytes of the basket from (offset, count); its frames lie from `at`, behind the key, to `end`.
+    `fetch` gives bytes of the basket from (offset, count); its frames lie from `at`, after the key, to `end`.
 
     Raises:
         ValueError, deflate.DeflateError: a frame is damaged.

@@ -1,4 +1,4 @@
-"""What is known of a TTree before its baskets are read: its flat branches, and where their baskets lie."""
+"""Metadata of a TTree, known before its baskets are read: its flat branches, and where their baskets lie."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,7 @@ class Tree:
     """A TTree's metadata: enough to read any of its flat branches.
 
     `branches` hold one number per entry, `other_branches` something else; a branch may have more than `entries`.
-    `compression` is codec and level, as far as the metadata says, `note` what a user must know about how it was found.
+    `compression` is codec and level, as far as the metadata says, `note` a remark for the user on how it was found.
     """
 
     path: Path

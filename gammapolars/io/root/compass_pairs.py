@@ -17,7 +17,7 @@ _BOARDS = ("board_a", "board_b")
 
 
 def sink_compass_pairs(frame: pl.LazyFrame, path: Path, metadata: Callable[[], dict[str, str]]) -> None:
-    """Write pairs as `Data_C`: of each pair the rows (a, b, dt) and (b, a, -dt), one behind the other.
+    """Write pairs as `Data_C`: for each pair the rows (a, b, dt) and (b, a, -dt), one after the other.
 
     The branches are int64: `Channel_a`, `Channel_b`, `Energy_a`, `Energy_b` (adc) and `Time_difference` (ps). Boards,
     times and calibrated energies have no place there. `metadata` is as for `sink_root`.

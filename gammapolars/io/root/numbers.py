@@ -18,7 +18,7 @@ def numpy_type(column: str, dtype: pl.DataType, path: Path) -> str:
 
 
 def numbers_of(column: pl.Series, path: Path) -> npt.NDArray[Any]:
-    """A column as a branch holds it; an OutputError, where it has a null that no number stands for."""
+    """A column as a branch holds it; an OutputError, where it has a null that no number can represent."""
     if column.null_count() and not column.dtype.is_float():
         raise OutputError(f"{path}: column '{column.name}' has nulls, which a ROOT branch cannot hold: use .parquet")
     return column.to_numpy()

@@ -1,6 +1,6 @@
 """Trees of ROOT files that were not closed, or whose end is missing, put together from the baskets themselves.
 
-While a file is written its baskets lie one behind the other, each after a key with its branch and tree; the list
+While a file is written its baskets lie one after the other, each after a key with its branch and tree; the list
 that finds them is written last. ROOT numbers a branch's baskets in their keys, so that a missing one is noticed.
 """
 
@@ -26,14 +26,14 @@ FIRST_KEY = 100
 SIGNATURE = b"\x07TBasket"
 
 OTHER_CLASSES = (b"TFile", b"TTree", b"TList", b"TDirectory", b"TObjString", b"")
-"""What else may lie between the baskets of a file without numbers. Anything else may have been a basket."""
+"""Other classes that may lie between the baskets of a file without numbers. Any other may have been a basket."""
 
 NUMBERS = 2**16
 """A basket's key has 16 bits for its number."""
 
 
 class Expected(NamedTuple):
-    """What a tree's branches hold on disk, and groups of which one branch is there, though it may have no basket."""
+    """Types of a tree's branches on disk, and groups of which one branch is there, though it may have no basket."""
 
     types: Mapping[str, np.dtype[Any]]
     needed: tuple[tuple[str, ...], ...]
@@ -42,7 +42,7 @@ class Expected(NamedTuple):
 def recover(path: Path, names: tuple[str, ...], expected: Expected, size: int) -> Tree | None:
     """The first of the named trees of which a file has baskets, up to the last entry that all its branches have.
 
-    Of the file's bytes `size` count: what is written behind them meanwhile is left alone. None: no tree has a basket.
+    Only the first `size` bytes of the file count: later writes are ignored. None: no tree has a basket.
     """
     trees: dict[str, list[_Basket]] = {name: [] for name in names}
     with path.open("rb") as file:
@@ -161,7 +161,7 @@ def _step(key: bytes, at: int, size: int) -> int:
 
 
 def _class(key: bytes) -> bytes:
-    """Of which class the object is whose key this is."""
+    """The class of the object with this key."""
     place = 34 if struct.unpack_from(">h", key, 4)[0] > 1000 else 26
     return key[place + 1 : place + 1 + key[place]] if place < len(key) else b"?"
 
@@ -187,7 +187,7 @@ def _basket(key: bytes, at: int, sure: bool) -> _Basket | None:
 
 
 def _next_signature(descriptor: int, at: int, size: int) -> int:
-    """Where the next key of a basket begins, at a place or behind it; the file's size if there is none."""
+    """Where the next key of a basket begins, at a place or after it; the file's size if there is none."""
     while at < size:
         block = read_at(descriptor, min(SEARCHED_BYTES, size - at), at)
         offset = block.find(SIGNATURE)

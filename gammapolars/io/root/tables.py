@@ -29,7 +29,7 @@ from gammapolars.io.root.uproot_file import opened_by_uproot
 from gammapolars.streaming.slices import SLICE_HITS, batches_of, lazy_frame
 
 WRITTEN_ENTRIES = 500_000
-"""Entries per basket of what is written here."""
+"""Entries per basket of files written here."""
 
 HIT_TREES = ("Data_R", "Data_F", "Data")
 
@@ -179,7 +179,7 @@ def scan_tree(
 
 
 LIMITS = {"timestamp_ps": "2^62 ps"}
-"""What values must fit where that is less than the column could hold."""
+"""Limits of values where these are narrower than the column's."""
 
 
 def _chunk(
@@ -268,9 +268,9 @@ def scan_root_pairs(path: str | Path, reading: Reading = READING) -> pl.LazyFram
 
 
 def _once(both: pl.LazyFrame, path: Path) -> pl.LazyFrame:
-    """Of pairs in both orders the rows in which a is the earlier hit, or at equal times of the lower channel.
+    """From pairs in both orders the rows in which a is the earlier hit, or at equal times of the lower channel.
 
-    When all rows are read, there must have been as many of the other order: pairs that stand there once would be lost.
+    When all rows are read, there must have been as many of the other order: pairs listed only once would be lost.
     """
     lower = pl.col("channel_a") < pl.col("channel_b")
     higher = pl.col("channel_a") > pl.col("channel_b")
@@ -302,7 +302,7 @@ def _with_regions(pairs: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def text_in(path: Path, key: str) -> str:
-    """A text that stands beside a file's trees."""
+    """A text that is stored next to a file's trees."""
     check_keys(path)
     with opened_by_uproot(path) as file:
         return str(file[key])
@@ -312,10 +312,10 @@ def sink_root(frame: pl.LazyFrame, path: Path, metadata: Callable[[], dict[str, 
     """Write a table as a TTree: hits as CoMPASS's `Data_R`, anything else as `pairs` with the columns' names.
 
     A null in a column of floats becomes NaN, an Enum its category's number. `metadata` gives the texts that are stored
-    beside the tree, at the end.
+    next to the tree, at the end.
 
     Raises:
-        OutputError: a column holds no numbers, or a null that has no number to stand for it.
+        OutputError: a column holds no numbers, or a null that no number can represent.
     """
     from gammapolars.io.root.writer import Layout, TreeWriter
 
@@ -334,7 +334,7 @@ def sink_root(frame: pl.LazyFrame, path: Path, metadata: Callable[[], dict[str, 
 
 
 class _Arrow:
-    """An Arrow array by its C interface alone: polars takes it as it is, without importing pyarrow's computing."""
+    """An Arrow array only by its C interface: polars takes it as it is, without importing pyarrow's computing."""
 
     def __init__(self, array: Any) -> None:
         self._array = array

@@ -17,7 +17,7 @@ from gammapolars.io.root.tree_parser import check_keys, classes_in, parse_tree
 from gammapolars.io.root.uproot_file import RNTUPLE, opened_by_uproot, rntuple_tree
 
 TREES = ("TTree", "TNtuple", "TNtupleD", RNTUPLE)
-"""Classes of what holds entries."""
+"""Classes of objects with entries."""
 
 HISTOGRAM = "TH[123][CSIFDL]"
 
@@ -79,7 +79,7 @@ def open_tree(
 
 
 def _with_note(tree: Tree, header: Header) -> Tree:
-    """A recovered tree with a note of why it was to be recovered, and what of it is read."""
+    """A recovered tree with a note of why it was to be recovered, and which part of it is read."""
     if header.end < header.size:
         reason = "was not closed (is it still being recorded?)"
     elif header.end > header.size:
@@ -109,7 +109,7 @@ def _open_by_uproot(path: Path, names: tuple[str, ...]) -> Tree:
 
 
 def _instead(kinds: dict[str, str]) -> str:
-    """What a file holds in place of a tree that is looked for, and what to do."""
+    """The content of a file in place of a tree that is looked for, and advice."""
     if have := ", ".join(sorted(name for name, kind in kinds.items() if kind in TREES)):
         return f"(trees in it: {have}): choose the tree with --tree"
     histograms = [name for name, kind in kinds.items() if re.fullmatch(HISTOGRAM, kind)]
@@ -154,7 +154,7 @@ def _tree(path: Path, tree: Any) -> Tree:
 
 
 def _branch(branch: Any) -> Branch | None:
-    """What is needed to read a branch; None where it is not one number per entry."""
+    """The parameters needed to read a branch; None where it is not one number per entry."""
     dtype = getattr(branch.interpretation, "from_dtype", None)
     if dtype is None or dtype.kind not in "iuf" or dtype.shape or getattr(branch.interpretation, "inner_shape", ()):
         return None

@@ -66,12 +66,12 @@ def check_keys(path: Path) -> None:
 
 
 def kinds_in(path: Path) -> set[str]:
-    """The classes of what lies in a file's top folder, such as TTree; none where that cannot be read."""
+    """The classes of the objects in a file's top folder, such as TTree; none where that cannot be read."""
     return set(classes_in(path).values())
 
 
 def classes_in(path: Path) -> dict[str, str]:
-    """The classes of what lies in a file's top folder, by name; none where that cannot be read."""
+    """The classes of the objects in a file's top folder, by name; none where that cannot be read."""
     try:
         with path.open("rb") as file:
             return {key.name: key.kind for key in _top_keys(file)}
@@ -127,7 +127,7 @@ class _Buffer:
         return data
 
     def array(self, count: int, dtype: str) -> npt.NDArray[Any]:
-        """An array behind the byte that ROOT puts in front of each."""
+        """An array after the byte that ROOT puts in front of each."""
         self.at += 1
         return np.frombuffer(self._bytes(count * np.dtype(dtype).itemsize), dtype)
 
@@ -139,7 +139,7 @@ class _Buffer:
         return version, self.at - 2 + (count & ~COUNTED)
 
     def skip(self) -> None:
-        """Go behind the object that begins here."""
+        """Skip the object that begins here."""
         _, self.at = self.header()
 
     def tobject(self) -> None:
@@ -177,7 +177,7 @@ class _Buffer:
         self.at = end
 
     def _class(self) -> str:
-        """The class of the object whose tag stands here."""
+        """The class of the object whose tag is here."""
         place = self.at - self._origin + 2
         tag = self.number("I")
         if tag == NEW_CLASS:
@@ -265,7 +265,7 @@ def _branch(buffer: _Buffer) -> tuple[Branch, int]:
     buffer.skip()  # attributes of fills
     compression, _, _, count, _ = buffer.numbers("iiiiq")
     if version == 13:
-        buffer.skip()  # features, as of the tree
+        buffer.skip()  # features, as for the tree
     _, room, _, entries, first, _, _ = buffer.numbers("iIiqqqq")
     if list(buffer.objects()):
         raise _UnusualError("a branch of branches")
@@ -285,7 +285,7 @@ def _branch(buffer: _Buffer) -> tuple[Branch, int]:
 
 
 def _leaf(buffer: _Buffer, kind: str) -> np.dtype[Any]:
-    """What numbers the leaf that begins here describes; of kind V if not one number per entry."""
+    """The type of the numbers in the leaf that begins here; of kind V if not one number per entry."""
     buffer.header()
     buffer.header()
     _, end = buffer.header()

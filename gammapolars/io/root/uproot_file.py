@@ -1,4 +1,4 @@
-"""What uproot reads: ROOT files that are not read here directly, and RNTuples, as trees, cluster by cluster."""
+"""Files read by uproot: ROOT files that are not read here directly, and RNTuples, as trees, cluster by cluster."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +13,10 @@ from gammapolars.io.root.branches import Branch, Tree
 
 @contextmanager
 def opened_by_uproot(path: str | Path) -> Iterator[Any]:
-    """A ROOT file opened by uproot, which afterwards knows what it knew before.
+    """A ROOT file opened by uproot, which afterwards has the same state as before.
 
-    uproot makes classes of what a file tells of its types, and keeps them for all files to come: what a damaged file
-    tells would change how the next one is read.
+    uproot makes classes of the types described in a file, and keeps them for all files to come: those of a damaged file
+    would change how the next one is read.
     """
     import uproot
 
@@ -25,7 +25,7 @@ def opened_by_uproot(path: str | Path) -> Iterator[Any]:
         name: dict(classes) for name, kind in before.items() if (classes := getattr(kind, "known_versions", None))
     }
     try:
-        with uproot.open({str(path): None}) as file:  # as a name alone, `a.root:b.root` is b.root in a.root
+        with uproot.open({str(path): None}) as file:  # as a plain name, `a.root:b.root` is b.root in a.root
             yield file
     finally:
         uproot.classes.clear()
@@ -40,7 +40,7 @@ RNTUPLE = "ROOT::RNTuple"
 
 
 def rntuple_tree(path: Path, name: str, ntuple: Any) -> Tree:
-    """An RNTuple's metadata, as uproot gives it, as those of a tree: its clusters stand for baskets."""
+    """An RNTuple's metadata, as uproot gives it, as those of a tree: its clusters take the place of baskets."""
     ends = [cluster.num_first_entry + cluster.num_entries for cluster in ntuple.cluster_summaries]
     entries = np.array([0, *ends], np.int64)
     none = np.empty(0, np.int64)
@@ -56,9 +56,9 @@ def rntuple_tree(path: Path, name: str, ntuple: Any) -> Tree:
 
 
 def read_field(ntuple: Any, name: str, first: int, last: int) -> npt.NDArray[Any]:
-    """A flat field's values from entry `first` to `last`, out of the clusters that hold them and no other.
+    """A flat field's values from entry `first` to `last`, from the clusters that hold them and no other.
 
-    By clusters, because for a range of entries uproot reads the cluster behind them too.
+    By clusters, because for a range of entries uproot reads the cluster after them too.
     """
     form = ntuple.to_akform()[0]
     column = int(form.content(name).form_key.removeprefix("column-"))
@@ -69,7 +69,7 @@ def read_field(ntuple: Any, name: str, first: int, last: int) -> npt.NDArray[Any
 
 
 def _dtype(form: Any) -> np.dtype[Any] | None:
-    """What numbers a field holds; None where it is not one number per entry."""
+    """The type of the numbers in a field; None where it is not one number per entry."""
     if not hasattr(form, "primitive") or form.inner_shape:
         return None
     dtype = np.dtype(form.primitive)

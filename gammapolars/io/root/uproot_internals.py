@@ -30,13 +30,13 @@ class BasketTree:
         return int(self._tree._freesegments.allocate(size))
 
     def write(self, place: int, *parts: bytes) -> None:
-        """Write bytes at a place, one part behind the other."""
+        """Write bytes at a place, one part after the other."""
         for part in parts:
             self._sink.write(place, part)
             place += len(part)
 
     def finish(self, branches: Iterable[Branch], entries: int, numbers: Mapping[str, int], compress: int) -> None:
-        """Write the tree's metadata, and mark what is left free in the file.
+        """Write the tree's metadata, and mark the free rest of the file.
 
         `numbers` are members of the TTree, such as `fTotBytes`; `compress` is 100 times the algorithm, and the level.
         """
@@ -66,7 +66,7 @@ class BasketTree:
         return datum
 
     def _number_baskets(self, branches: list[Branch], compress: int) -> None:
-        """Correct, per branch, what uproot takes as equal in all: fCompress and fWriteBasket."""
+        """Correct, per branch, values that uproot takes as equal in all: fCompress and fWriteBasket."""
         begin = self._tree._key.seek_location + self._tree._key.num_bytes
         for branch in branches:
             place = begin + self._metadata_of(branch)["metadata_start"]

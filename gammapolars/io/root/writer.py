@@ -76,12 +76,12 @@ def hit_branches(hits: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:
 class TreeWriter:
     """A TTree of flat numeric branches, written as entries come, in memory bounded by one cluster.
 
-    The file grows beside its place under a hidden name and takes its own name when `close` is done; an exception inside
+    The file grows next to its place under a hidden name and takes its own when `close` is done; an exception inside
     the `with` block removes it. Baskets of different branches follow each other in the order in which they fill, each
     compressed by zlib in 9-byte-headed frames of at most 16 MB, or stored plain where compression does not shrink it.
 
     `branches` are the numpy types by name, such as `HIT_BRANCHES`, `level` is zlib's, 1 to 9, and `metadata` are texts
-    to be stored beside the tree. A `reproducible` file holds no date and no unique number: equal entries give equal
+    to be stored next to the tree. A `reproducible` file holds no date and no unique number: equal entries give equal
     bytes.
 
     Raises:
@@ -139,7 +139,7 @@ class TreeWriter:
         self.annotate(metadata)
 
     def annotate(self, texts: Mapping[str, str]) -> None:
-        """Store more texts beside the tree, each as a TObjString under its name."""
+        """Store more texts next to the tree, each as a TObjString under its name."""
         for name, text in texts.items():
             self._file[name] = text
 
@@ -238,7 +238,7 @@ class TreeWriter:
         self._zipped += size
 
     def close(self) -> None:
-        """Write what is pending and the tree's metadata, and give the file its name.
+        """Write the pending entries and the tree's metadata, and give the file its name.
 
         Raises:
             OutputError: the disk is full, or the place cannot be written any more.
@@ -263,7 +263,7 @@ class TreeWriter:
         self._output.close()
 
     def discard(self) -> None:
-        """Give the file up and remove what was written of it."""
+        """Give the file up and remove its written part."""
         self._pool.shutdown(cancel_futures=True)
         self._remove()
 

@@ -24,7 +24,7 @@ _ENTRY = re.compile(r"^[^\S\n]*([A-Z_]+)[^\S\n]+[-–][^\S\n]*(.*)$", re.MULTILI
 
 
 def decode(data: bytes) -> RecordedSpectrum:
-    """The spectrum of an Amptek MCA file; an InputError, where it is none, or is cut short."""
+    """The spectrum of an Amptek MCA file; an InputError if it is not one, or is cut short."""
     text = text_of(data).replace("\r\n", "\n").replace("\r", "\n")
     parts = _SECTION.split(text)
     sections = dict(zip(reversed(parts[1::2]), reversed(parts[2::2]), strict=True))  # of two, the first

@@ -15,12 +15,12 @@ from gammapolars.core.types import Floats, Integers
 from gammapolars.io.spectra.measurement import Measurement, polynomial
 
 Widths = Mapping[str, float | None]
-"""Widths of bins by what is binned; of a matrix by its column, too. None where the bins themselves tell."""
+"""Widths of bins by the binned quantity; for a matrix by its column, too. None where the bins themselves show them."""
 
 NO_WIDTHS: Widths = {}
 
 MAX_CHANNELS = 2**20
-"""Of formats that know no limit: more is a mistake in the bins."""
+"""Most channels of formats that know no limit: more is a mistake in the bins."""
 
 ANY_TABLE = "write .parquet or .csv, which hold any table"
 
@@ -39,13 +39,13 @@ class Axis:
         return np.rint((centres - self.start) / self.width).astype(np.int64)
 
     def edges(self) -> Floats:
-        """Of all bins, one more than there are bins."""
+        """Edges of all bins, one more than there are bins."""
         return np.asarray(self.start + (np.arange(self.bins + 1) - 0.5) * self.width, np.float64)
 
 
 @dataclass(frozen=True)
 class Channels:
-    """One spectrum, every channel of it, with 0 counts where the table had no row, and what is known beside them."""
+    """One spectrum, every channel of it, with 0 counts where the table had no row, and its metadata."""
 
     axis: Axis
     counts: Floats
@@ -73,7 +73,7 @@ def channels_of(
     It has `adc` or `energy_kev` (bin centres), `counts` and `variance`. With both, `adc` counts the channels.
 
     Raises:
-        OutputError: bins of different widths, too many of them, or a bin that stands twice.
+        OutputError: bins of different widths, too many of them, or a bin that is listed twice.
     """
     quantity = "adc" if "adc" in table.columns else "energy_kev"
     bins = table.filter(pl.col(quantity).is_not_null())
@@ -169,7 +169,7 @@ def grid_of(matrix: pl.DataFrame, widths: Widths = NO_WIDTHS) -> Grid:
     """The numbered bins of a matrix; their widths, as far as known, by quantity, or by column where the axes differ.
 
     Raises:
-        OutputError: it has bins of different widths, or one that stands twice.
+        OutputError: it has bins of different widths, or one that is listed twice.
     """
     columns = axis_columns(matrix.columns)
     assert columns  # which is checked before
@@ -209,7 +209,7 @@ def check_columns(table: pl.DataFrame, path: Path, noun: str, bins: tuple[str, .
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Lets errors tell which output they are about."""
+    """Lets errors name the output that they are about."""
     try:
         yield
     except OutputError as error:

@@ -26,7 +26,7 @@ _HEAD = struct.Struct("<hHH2sII8s4sHH")
 """-1, MCA, segment, seconds, real time, live time, date, hour and minute, first channel, channels."""
 
 _TRAILER = struct.Struct("<hh3f3f228sB63sB63s128s")
-"""Its type, a reserve, energy and shape calibration, a reserve, detector and title behind their lengths, a reserve."""
+"""Its type, a reserve, energy and shape calibration, a reserve, detector and title after their lengths, a reserve."""
 
 TICKS_PER_S = 50
 TRAILER = -102
@@ -81,7 +81,7 @@ def _coefficients(energy: tuple[float, ...] | None) -> list[float]:
 
 
 def decode(data: bytes) -> RecordedSpectrum:
-    """The spectrum of a CHN file; an InputError, where it is none, or is cut short."""
+    """The spectrum of a CHN file; an InputError if it is not one, or is cut short."""
     if len(data) < _HEAD.size or struct.unpack_from("<h", data)[0] != -1:
         raise InputError("is not a CHN file: it does not begin with -1")
     _, _, _, second, real, live, date, clock, first, number = _HEAD.unpack_from(data)

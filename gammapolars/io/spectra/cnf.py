@@ -1,6 +1,6 @@
 """CNF: the binary format of Canberra's Genie (CAM), little endian, as far as it holds a spectrum.
 
-It is not published. What is read here was found out by others and agrees in two public readers (xylib, becquerel):
+It is not published. The part read here was found out by others and agrees in two public readers (xylib, becquerel):
 blocks, each with a head of 48 bytes; in that of acquisition the number of channels, the energy calibration in PDP-11's
 floating point, and the times in steps of 100 ns; in that of the spectrum one 32-bit count a channel.
 """
@@ -30,10 +30,10 @@ CHANNELS_PER_UNIT = 256
 MOST_CHANNELS = 65536
 
 COUNTS_BEGIN = 512
-"""Bytes behind the beginning of the block of counts."""
+"""Bytes from the beginning of the block of counts."""
 
 _PHA = _HEAD_BYTES + 128
-"""Behind the beginning of the block of acquisition: what kind of spectrum it is, and how many channels it has."""
+"""From the beginning of the block of acquisition: the kind of the spectrum, and how many channels it has."""
 
 _CALIBRATION = _HEAD_BYTES + 32 + 36
 """The same of four energy coefficients, from where the head says."""
@@ -47,7 +47,7 @@ STEPS_PER_S = 10**7
 
 
 def decode(data: bytes) -> RecordedSpectrum:
-    """The spectrum of a CNF file; an InputError, where it is none, or is cut short."""
+    """The spectrum of a CNF file; an InputError if it is not one, or is cut short."""
     blocks = _blocks(data)
     if COUNTS not in blocks or ACQUISITION not in blocks:
         raise InputError("is not a CNF file, or contains no spectrum: it has no acquisition block or no counts")

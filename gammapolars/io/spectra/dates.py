@@ -25,12 +25,12 @@ _MONTH_BY_NAME = re.compile(r"([0-9]{1,2})[-/. ]([A-Za-z]{3})[a-z]*[-/. ]([0-9]{
 def moment_of(text: str, *, day_first: bool | None = None) -> datetime | None:
     """A date and a time of day, on the clock of the laboratory; None where they are none, or none that is certain.
 
-    Of `07/11/2018` the first number is the month, as the format of IAEA and ORTEC has it, unless it is above 12; of
+    In `07/11/2018` the first number is the month, as the format of IAEA and ORTEC has it, unless it is above 12; in
     `11.07.2018` it is the day.
 
     Args:
         text: the date and the time of day.
-        day_first: what the first number of `07/11/2018` is, where it is known; None: as above.
+        day_first: whether the first number of `07/11/2018` is the day, where it is known; None: as above.
     """
     words = " ".join(text.split())
     year_last = partial(_year_last, day_first=day_first)

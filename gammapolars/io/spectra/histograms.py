@@ -1,4 +1,4 @@
-"""ROOT histograms: spectra as TH1D, matrices as TH2D, with variances and with what lies beside the bins."""
+"""ROOT histograms: spectra as TH1D, matrices as TH2D, with variances, underflow and overflow."""
 
 import re
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ TYPES = "[CSILFD]"
 def write_spectra(spectra: Mapping[str, Channels], file: BinaryIO, texts: Mapping[str, str]) -> None:
     """Write a TH1D for each spectrum: over energy where it is calibrated, else over adc.
 
-    Sumw2 is stored where the variances are not the counts, which ROOT takes for them otherwise; texts stand beside the
+    Sumw2 is stored where the variances are not the counts, which ROOT takes for them otherwise; texts are next to the
     histograms, by their names.
 
     Raises:
@@ -158,7 +158,7 @@ def write_matrix(grid: Grid, file: BinaryIO, texts: Mapping[str, str]) -> None:
 
 
 def read_matrix(path: Path, name: str | None) -> pl.DataFrame:
-    """The filled bins of a TH2, without what lies beside its bins.
+    """The filled bins of a TH2, without underflow and overflow.
 
     Raises:
         InputError: the file is damaged, or has no such histogram.
@@ -173,7 +173,7 @@ def read_matrix(path: Path, name: str | None) -> pl.DataFrame:
 
 
 def _read(path: Path, name: str | None, kind: str, noun: str) -> tuple[tuple[Any, ...], Measurement]:
-    """Contents and variances with what lies beside the bins, quantity and edges of each axis; and the measurement."""
+    """Contents and variances with underflow and overflow, quantity and edges of each axis; and the measurement."""
     header = read_header(path)
     if header.size < header.end:
         raise InputError(
@@ -220,7 +220,7 @@ def _names(root: Any, kind: str) -> list[str]:
 
 
 def _axis(axis: Any, size: int) -> tuple[str, Floats]:
-    """What an axis' bins are bins of, and their edges."""
+    """The quantity of an axis' bins, and their edges."""
     bins = int(axis.member("fNbins"))
     if bins + 2 != size:
         raise ValueError(f"an axis of {bins} bins for {size - 2} counts")

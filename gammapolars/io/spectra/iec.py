@@ -1,7 +1,7 @@
-"""IEC 61455: the standard's text of lines of 70 characters, each behind a mark of four (`A004`).
+"""IEC 61455: the standard's text of lines of 70 characters, each after a mark of four (`A004`).
 
-Of the 58 lines before the counts it has: 1 who and what, 2 live time, real time and the number of channels, 3 the dates
-of measurement and sample, 4 four energy coefficients, 6 to 9 a description. Each line behind them has the number of its
+The 58 lines before the counts hold: 1 who and what, 2 live time, real time and the number of channels, 3 the dates
+of measurement and sample, 4 four energy coefficients, 6 to 9 a description. Each later line has the number of its
 first channel and five counts.
 """
 
@@ -26,7 +26,7 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[EeDd][+-]?[0-9]{2}(?
 
 
 def decode(data: bytes) -> RecordedSpectrum:
-    """The spectrum of an IEC 61455 file; an InputError, where it is none, or is cut short."""
+    """The spectrum of an IEC 61455 file; an InputError if it is not one, or is cut short."""
     records = _records(text_of(data))
     if len(records) <= HEAD_LINES:
         raise InputError(f"has {len(records)} lines, of which the first {HEAD_LINES} are not counts: is it cut short?")

@@ -1,4 +1,4 @@
-"""What a spectrum file tells beside its counts."""
+"""Metadata of a spectrum file besides its counts."""
 
 import json
 import math
@@ -37,8 +37,8 @@ class Measurement:
     """How a spectrum was recorded. Formats have a place for some of it, and leave out the rest.
 
     Attributes:
-        title: what was measured, in one line.
-        detector: with what, in one line.
+        title: the subject of the measurement, in one line.
+        detector: the instrument, in one line.
         live_time_s: how long the detector was ready to record, seconds; None: not known.
         real_time_s: how long it was recorded, seconds; None: not known.
         started: when that began, to the second, on the clock of the laboratory; None: not known.
@@ -46,7 +46,7 @@ class Measurement:
             the middle of its channel. None: uncalibrated, or the table has its energies anyway.
         underflow: counts below the first bin, in histograms that keep them.
         overflow: counts above the last bin.
-        warnings: what in the file is doubtful, and how it was read; not written to other files, nor compared.
+        warnings: doubtful content of the file, and how it was read; not written to other files, nor compared.
     """
 
     title: str = ""
@@ -70,11 +70,11 @@ class Measurement:
 
 
 class RecordedSpectrum(NamedTuple):
-    """One spectrum out of a file.
+    """One spectrum from a file.
 
     Attributes:
         table: `adc` and/or `energy_kev` (bin centres, Float64), `counts`, `variance`; every bin that the file has.
-        measurement: what the file tells beside it.
+        measurement: the metadata of the file.
     """
 
     table: pl.DataFrame
@@ -82,7 +82,7 @@ class RecordedSpectrum(NamedTuple):
 
 
 Spectra = dict[str, Callable[[], RecordedSpectrum]]
-"""What reads each spectrum of a file, by its name."""
+"""Readers of the spectra of a file, by their names."""
 
 
 def recorded(
@@ -144,7 +144,7 @@ def without_times(
 ) -> npt.NDArray[np.float64]:
     """Counts by channel from 0 on, with 0 in channels 0 and 1 where some analysers keep the times of a measurement.
 
-    These are the live and real time (in either order) that the file tells, too, in whole seconds: then they are no
+    These are the live and real time (in either order) that the file also gives, in whole seconds: then they are no
     counts. That both agree by chance is rare, unless they are small; where both are like the counts of the next
     channels, they are taken for counts.
     """
@@ -188,7 +188,7 @@ def with_middles(spectrum: RecordedSpectrum, energies: npt.NDArray[np.float64]) 
 def with_variance(table: pl.DataFrame) -> pl.DataFrame:
     """One spectrum with its variances: of counts they are the counts themselves, if none are given.
 
-    Where counts are negative they are no plain counts, and nothing tells how much they scatter: variances are null.
+    Where counts are negative they are no plain counts, and their scatter is not known: variances are null.
 
     Raises:
         InputError: a variance is negative.
@@ -232,7 +232,7 @@ def one_line(text: str) -> str:
 
 
 def to_json(measurements: Mapping[str, Measurement]) -> str:
-    """The metadata entry: what is known of each spectrum, by its name in the file."""
+    """The metadata entry: the metadata of each spectrum, by its name in the file."""
 
     def described(measurement: Measurement) -> dict[str, Any]:
         started = measurement.started
@@ -243,7 +243,7 @@ def to_json(measurements: Mapping[str, Measurement]) -> str:
 
 
 def from_json(text: str | None, name: str) -> Measurement:
-    """What the metadata entry tells of one spectrum; nothing, where it is missing or somebody else's."""
+    """The metadata of one spectrum from the entry; nothing, where it is missing or somebody else's."""
     try:
         entry = json.loads(text or "{}").get(name, {})
         names = {field.name for field in fields(Measurement)} - {"warnings"}

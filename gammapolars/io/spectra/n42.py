@@ -45,18 +45,18 @@ KEPT = {
     "RadDetectorName": "detector",
     "Remark": "remark",
 }
-"""The elements that are read, in the words of both editions, and what they tell."""
+"""The elements that are read, in the words of both editions, and their meaning."""
 
 ENERGIES = {"energy": "energy coefficients", "edges": "bounds of energy"}
 
 CALIBRATION = frozenset({*ENERGIES, "deviations", "unit", "model"})
-"""What belongs to a calibration; its unit and its model are attributes of the edition of 2006."""
+"""Parts of a calibration; its unit and its model are attributes of the edition of 2006."""
 
 POLYNOMIAL, FRACTION, BOUNDS = "Polynomial", "FullRangeFraction", ("LowerChannelEdge", "LowerBinEdge")
 """Models of calibrations: of the third, coefficients are the lower bounds of channels."""
 
 MEASUREMENTS = frozenset({"RadMeasurement", "Measurement", "DerivedData"})
-"""What the spectra in it share times with."""
+"""Elements within which spectra share their times."""
 
 ASIDE = frozenset({"GrossCounts", "DoseRate", "TotalDose", "ExposureRate", "TotalExposure", "CountDoseData"})
 """Elements next to spectra, the times in which are of something else than a spectrum."""
@@ -68,12 +68,12 @@ DURATION = re.compile(f"P(?:{_PART}W|(?:0+Y)?(?:0+M)?(?:{_PART}D)?(?:T(?:{_PART}
 which nobody knows the length, are none."""
 
 SECONDS = (604_800.0, 86_400.0, 3600.0, 60.0, 1.0)
-"""Of a week, a day, an hour, a minute and a second."""
+"""Seconds of a week, a day, an hour, a minute and a second."""
 
 
 @dataclass
 class _Part:
-    """A measurement or a spectrum: its texts, and what those that lie in it share."""
+    """A measurement or a spectrum: its texts, and the values shared by those that lie in it."""
 
     name: str = ""
     texts: dict[str, str] = field(default_factory=dict)
@@ -93,7 +93,7 @@ def decode(data: bytes, name: str | None = None) -> RecordedSpectrum:
 
 
 def spectra_of(data: bytes) -> Spectra:
-    """The spectra of a file by their names, of which those that stand twice are numbered.
+    """The spectra of a file by their names, of which repeated ones are numbered.
 
     Raises:
         InputError: it is no such file, or is damaged.
@@ -111,7 +111,7 @@ def spectra_of(data: bytes) -> Spectra:
 
 
 def _recorded(spectrum: "_Part", measured: "_Part", collected: "_Collected") -> RecordedSpectrum:
-    """One spectrum, with what is known of its measurement."""
+    """One spectrum, with the metadata of its measurement."""
     texts = measured.texts | spectrum.texts
     named = (collected.calibrations.get(name) for name in spectrum.calibration.split())
     calibration = next(filter(None, named), {}) | spectrum.texts
@@ -141,7 +141,7 @@ def _calibrated(texts: Mapping[str, str], channels: int) -> tuple[tuple[float, .
     """The polynomial (keV), and the bounds of channels, as far as there are any.
 
     Raises:
-        InputError: the energies follow from something else, and those that stand here would be wrong.
+        InputError: the energies follow from something else, and those given here would be wrong.
     """
     unit, model = texts.get("unit", "keV"), texts.get("model", POLYNOMIAL)
     numbers, edges = (_numbers(texts.get(name, ""), what) for name, what in ENERGIES.items())

@@ -24,7 +24,7 @@ UNCALIBRATED = (0.0, 1.0)
 
 
 def encode(spectra: Mapping[str, Channels]) -> bytes:
-    """The bytes of an N42 file with spectra by their names. What is not known is left out.
+    """The bytes of an N42 file with spectra by their names. Missing metadata are left out.
 
     Raises:
         OutputError: a count is fractional or negative.

@@ -19,7 +19,7 @@ SIDE = 4096
 BLOCK_ROWS = 256
 
 COLUMNS = dict.fromkeys(("adc_x", "adc_y", "counts", "variance"), pl.Float64())
-"""Of a matrix as it is read."""
+"""Columns of a matrix as it is read."""
 
 _HEAD_BYTES = 24
 _FIRST_LENGTHS = (struct.pack("<i", _HEAD_BYTES), struct.pack(">i", _HEAD_BYTES))
@@ -73,7 +73,7 @@ def decode(data: bytes) -> RecordedSpectrum:
 
 
 def write_mat(grid: Grid, file: BinaryIO) -> None:
-    """Write a matrix of 16-bit counts, all x of one y behind each other; an OutputError, where it does not fit."""
+    """Write a matrix of 16-bit counts, all x of one y in a row; an OutputError, where it does not fit."""
     _write(grid, file, "<u2", 0, 2**16 - 1, ".mat", "write .m4b, which holds up to 2^31 - 1, or .root or .parquet")
 
 

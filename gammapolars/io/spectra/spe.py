@@ -36,13 +36,13 @@ _SECTION = re.compile(r"^[^\S\n]*\$([A-Za-z][\w.]*)[^\S\n]*(?::|(?=\s)|\Z)", re.
 """How a section begins. Some programs leave the colon out."""
 
 _UNIT = re.compile(r"(?<=[0-9.])(?=(?:k|m)?ev\b)", re.IGNORECASE)
-"""Where a unit is written right behind its number."""
+"""Where a unit is written right after its number."""
 
 
 def encode(channels: Channels) -> bytes:
     """The bytes of an SPE file.
 
-    Where no live time is known, the real time stands in its place, and a remark says so: other programs need one.
+    Where no live time is known, the real time takes its place, and a remark says so: other programs need one.
 
     Raises:
         OutputError: a count is fractional, negative or above 2^31 - 1.
@@ -86,7 +86,7 @@ def _calibration(energy: tuple[float, ...] | None) -> list[str]:
 
 
 def decode(data: bytes) -> RecordedSpectrum:
-    """The spectrum of an SPE file; an InputError, where it is none, is cut short, or lacks a number."""
+    """The spectrum of an SPE file; an InputError if it is not one, is cut short, or lacks a number."""
     text = text_of(data).replace("\r\n", "\n").replace("\r", "\n")
     parts = _SECTION.split(text)
     names = [name.upper().replace(".", "_") for name in parts[1::2]]
@@ -120,7 +120,7 @@ def decode(data: bytes) -> RecordedSpectrum:
 def _counts(section: str, *, is_last: bool) -> tuple[int, pl.Series]:
     """The first channel's number, and the counts.
 
-    Some programs give the number of channels, behind a 0, in place of the last one: where one count is missing and
+    Some programs give the number of channels, after a 0, in place of the last one: where one count is missing and
     another section follows, so that the file is not cut short there, that is meant.
     """
     opening, *rest = section.split("\n", 1)
@@ -146,7 +146,7 @@ def _counts(section: str, *, is_last: bool) -> tuple[int, pl.Series]:
 
 
 def _times(section: str) -> tuple[float | None, float | None]:
-    """Live and real time (s); None for those that are missing, and for a real time of 0 behind a live one."""
+    """Live and real time (s); None for those that are missing, and for a real time of 0 after a live one."""
     times = _numbers("MEAS_TIM", section.split())
     if min(times, default=0.0) < 0:
         raise InputError("$MEAS_TIM: should be live and real time in seconds")
@@ -169,7 +169,7 @@ def _energy(sections: dict[str, str], last: str) -> tuple[float, ...] | None:
     """The polynomial of $MCA_CAL, else that of $ENER_FIT, without trailing zeros; None where it rises with nothing.
 
     The number before the coefficients of $MCA_CAL may be larger, as zeros are left out, or smaller, as it is the order
-    to some programs: the coefficients themselves count, unless the file may be cut short behind them.
+    to some programs: the coefficients themselves count, unless the file may be cut short after them.
     """
     for name in ("MCA_CAL", "ENER_FIT"):
         words = _UNIT.sub(" ", sections.get(name, "")).split()
@@ -190,7 +190,7 @@ def _energy(sections: dict[str, str], last: str) -> tuple[float, ...] | None:
 def _announced(words: list[str]) -> int | None:
     """The number of coefficients, taken off the words before them; None where there is none.
 
-    It stands as `3`, as `%3`, or not at all: then the first coefficient has a decimal sign, or is 0.
+    It is written as `3`, as `%3`, or not at all: then the first coefficient has a decimal sign, or is 0.
     """
     number = re.fullmatch("[%#]?([0-9]{1,2})", words[0]) if words else None
     if number is None or int(number[1]) == 0:
@@ -200,11 +200,11 @@ def _announced(words: list[str]) -> int | None:
 
 
 def _tabled(section: str, first: int, channels: int) -> Floats | None:
-    """The energies (keV) that $ENER_TABLE gives for every channel; None, where it has not all of them.
+    """The energies (keV) that $ENER_TABLE gives for every channel; None, where it lacks some of them.
 
-    Instruments with scintillators write it beside $ENER_FIT, which is a straight line and 1 % off. Its energies are
-    rounded, to whole keV as a rule: the smoothest curve that stays as close to them as rounding does is what was
-    rounded, so that channels have their own widths again.
+    Instruments with scintillators write it with $ENER_FIT, which is a straight line and 1 % off. Its energies are
+    rounded, to whole keV as a rule: the smoothest curve that stays as close to them as rounding does is the one
+    that was rounded, so that channels have their own widths again.
     """
     numbers = _numbers("ENER_TABLE", section.split())[1:]
     places, energies = np.array(numbers[::2]), np.array(numbers[1::2])

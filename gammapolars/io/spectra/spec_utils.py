@@ -40,10 +40,10 @@ CALIBRATED = (*POLYNOMIALS, "LowerChannelEdge")
 """Calibrations out of a file, rather than one that SpecUtils makes up."""
 
 SAME_BOUNDS = 1e-5
-"""Of the highest energy: 32-bit floating point has 7 digits, of which sums lose one."""
+"""Part of the highest energy: 32-bit floating point has 7 digits, of which sums lose one."""
 
 CRASHES = (RuntimeError, ValueError, TypeError, MemoryError, OverflowError, IndexError)
-"""What SpecUtils and its conversion to Python can raise on damaged files."""
+"""Exceptions that SpecUtils and its conversion to Python can raise on damaged files."""
 
 
 def spc(data: bytes) -> Spectra:
@@ -133,7 +133,7 @@ def _whole_seconds(moment: datetime) -> datetime | None:
 def _polynomial(model: str, terms: Floats, bounds: Floats) -> tuple[float, ...] | None:
     """The polynomial of the middle of a channel (keV), where the calibration is one and nothing else.
 
-    A polynomial of channel numbers is taken as it stands, as that of SPE and CHN is. One of fractions of the full range
+    A polynomial of channel numbers is taken as it is, as that of SPE and CHN is. One of fractions of the full range
     gives the lower bounds of channels, so that the middle lies half a channel higher. Neither holds where the bounds,
     as SpecUtils computes them, are others, by deviation pairs or a fifth term: then the bounds themselves count.
     """

@@ -1,4 +1,4 @@
-"""Spectra and matrices as tables: CSV and Parquet as they stand, and text of two columns."""
+"""Spectra and matrices as tables: CSV and Parquet as they are, and text of two columns."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -41,11 +41,11 @@ WRITERS: dict[str, Callable[[pl.LazyFrame, Path, columnar.Metadata], None]] = {
     "parquet": columnar.sink_parquet,
     "csv": columnar.sink_csv,
 }
-"""What writes spectra and matrices as the tables that they are."""
+"""Writers of spectra and matrices as the tables that they are."""
 
 
 def key_of(board: int, channel: int) -> str:
-    """What a detector's spectrum is called in the names of files and histograms."""
+    """The name of a detector's spectrum in the names of files and histograms."""
     return f"b{board}_ch{channel}"
 
 
@@ -81,7 +81,7 @@ def names_in(path: Path, kind: str) -> list[str]:
 
 
 def scan(path: Path, kind: str) -> pl.LazyFrame:
-    """A CSV or Parquet file's table as it stands."""
+    """A CSV or Parquet file's table as it is."""
     return unmarked(pl.scan_csv(path, glob=False)) if kind == "csv" else scan_parquet(path)
 
 
@@ -99,7 +99,7 @@ def decode_text(data: bytes, name: str | None = None) -> RecordedSpectrum:
     """The spectrum of a text, of several the one of this name: `text_spectra.table_of` says how it is read.
 
     Raises:
-        InputError: it cannot be read, in one way alone, as a spectrum.
+        InputError: it cannot be read, in exactly one way, as a spectrum.
         UsageError: it holds several, and none is named.
     """
     table = text_spectra.table_of(data)
@@ -111,7 +111,7 @@ def decode_text(data: bytes, name: str | None = None) -> RecordedSpectrum:
 
 
 def decode_parquet(data: bytes, name: str | None) -> RecordedSpectrum:
-    """The spectrum of a Parquet file, of several the one of this name, with what was stored of its measurement.
+    """The spectrum of a Parquet file, of several the one of this name, with the stored metadata of its measurement.
 
     Raises:
         InputError: it is no Parquet, or no table of a spectrum.
@@ -132,7 +132,7 @@ def _spectrum_columns(table: pl.DataFrame) -> list[str]:
 
 
 def _one_spectrum(table: pl.DataFrame, name: str | None, text: str | None) -> RecordedSpectrum:
-    """The one spectrum that is meant, out of a table of one or more."""
+    """The one spectrum that is meant, from a table of one or more."""
     if "channel" in table.columns and not {"adc", "energy_kev", "board"} & set(table.columns):
         table = table.rename({"channel": "adc"}).cast({"adc": pl.Float64})
     if "counts" not in table.columns or not {"adc", "energy_kev"} & set(table.columns):
@@ -155,7 +155,7 @@ def _one_spectrum(table: pl.DataFrame, name: str | None, text: str | None) -> Re
 
 
 def by_detector(spectra: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """The spectra of a table by their names in files: one a detector, or one alone where no detectors are told apart.
+    """The spectra of a table by their names in files: one per detector, or a single one without columns of detectors.
 
     Columns of bin centres that are null throughout a spectrum are left out of it.
     """

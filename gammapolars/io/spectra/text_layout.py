@@ -1,6 +1,6 @@
-"""How the numbers of a text stand in it: columns, separator and decimal sign, decided from all lines together.
+"""Layout of the numbers in a text: columns, separator and decimal sign, decided from all lines together.
 
-Each separator and each decimal sign is tried on the whole file, and what makes numbers of all lines is a reading of it.
+Each separator and each decimal sign is tried on the whole file; a pair that makes numbers of all lines is a reading.
 Names of columns decide between readings; without them, where two are left, only clear evidence does.
 """
 
@@ -18,13 +18,13 @@ from gammapolars.io.spectra.text_names import DETECTOR_TABLE, names_of, role_of,
 from gammapolars.io.spectra.text_readings import MANY, Reading, decided
 
 SEPARATORS = ("\t", ";", ",", " ", "")
-"""What may stand between columns; nothing, where there is one."""
+"""Separators between columns; nothing, where there is one."""
 
 SIGNS = {
     ".": r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eEdD][+-]?[0-9]+)?$",
     ",": r"^[+-]?[0-9]+(?:,[0-9]+)?(?:[eEdD][+-]?[0-9]+)?$",
 }
-"""What a number looks like with each decimal sign."""
+"""Form of a number with each decimal sign."""
 
 MOST_COLUMNS = 64
 
@@ -82,7 +82,7 @@ def is_named(lines: Lines) -> bool | None:
 
 
 def _cells(lines: Lines, separator: str) -> tuple[pl.DataFrame, pl.Series | None]:
-    """The cells of all lines in columns `0`, `1`, …, and the lines' numbers; None of those, where all stand in one."""
+    """The cells of all lines in columns `0`, `1`, …, and the lines' numbers; None of those, where all are in one."""
     text = lines.rows["text"]
     if separator == "":
         return pl.DataFrame({"0": _unquoted(text)}), lines.rows["line"]
@@ -133,7 +133,7 @@ def _signs(cells: pl.DataFrame) -> list[str]:
 
 
 def _interpreted(lines: Lines, cells: pl.DataFrame, numbers: pl.Series | None, separator: str, sign: str) -> Reading:
-    """The numbers of a table by what they are."""
+    """The numbers of a table by their roles."""
     are_axes = cells.width == 3 and _are_axes(cells, sign)
     names, places = _places(lines, cells.width, separator, {"adc": 0, "energy_kev": 1, "counts": 2} if are_axes else {})
     if names and set(DETECTOR_TABLE) <= {name.lower() for name in names}:
@@ -168,7 +168,7 @@ def _are_axes(cells: pl.DataFrame, sign: str) -> bool:
 def _places(
     lines: Lines, width: int, separator: str, otherwise: Mapping[str, int] = MappingProxyType({})
 ) -> tuple[tuple[str, ...], dict[str, tuple[int, float]]]:
-    """The names of the columns where they tell, and where each quantity stands; `otherwise`, where they do not."""
+    """The names of the columns where they are given, and where each quantity is; `otherwise`, where they are not."""
     for line in reversed(lines.head):
         _check_no_row(line, separator, width)
         names = names_of(line, separator, width)

@@ -9,10 +9,10 @@ import polars as pl
 from gammapolars.core.errors import InputError
 
 REMARK = r"^\s*#"
-"""How a line begins that is passed over wherever it stands."""
+"""Beginning of a line that is passed over wherever it is."""
 
 REMARK_BEHIND = r"\s+#\s*[^0-9\s.,+-].*$"
-"""What may stand behind the numbers of a line."""
+"""Text that may follow the numbers of a line."""
 
 MARKED = re.compile(r"^\s*(?:#|%|!|//)+")
 """How titles may begin, too."""
@@ -21,20 +21,20 @@ NUMBER = r"^[\s\"']*[+-]?[.,]?[0-9]"
 """How a line of numbers begins."""
 
 WORDS = re.compile(r"[^\W\d_]{2}|^[^0-9]*[A-Za-z][^0-9]*$")
-"""What a title or the names of columns have, and numbers with a damaged digit have not."""
+"""Letters of a title or the names of columns, which numbers with a damaged digit have not."""
 
 NUMBER_AS_REMARK = r"^\s*#[0-9.,]+\s*$"
-"""A number that somebody left out, or whose first digit is damaged: the channels behind it are not certain."""
+"""A number that somebody left out, or whose first digit is damaged: the channels after it are not certain."""
 
 NO_NUMBER = re.compile(r"\W*(?:nan|inf|infinity|null|none|n/?a)\b", re.IGNORECASE)
-"""What stands for a number that is missing, and no title."""
+"""Signs for a missing number, and no title."""
 
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 INVISIBLE = "[\u200b-\u200f\u2060\ufeff]+"
 
 UNSEEN = re.compile(rf"(?:^|(?<=[\s,;\"'])){INVISIBLE}|{INVISIBLE}(?=$|[\s,;\"'])", re.MULTILINE)
-"""Characters without width before and behind words; within a number they would be damage."""
+"""Characters without width before and after words; within a number they would be damage."""
 
 LOOK_ALIKE = {**dict.fromkeys(map(ord, "\u00a0\u2007\u2009\u202f"), " "), 0x2212: "-"}
 """Blanks of other widths and the minus of typographers are the plain ones."""
@@ -62,7 +62,7 @@ def lines_of(data: bytes, *, strict: bool = True) -> Lines:
 
     Args:
         data: the text's bytes.
-        strict: whether lines are refused that hold no number behind the first that does; otherwise they are left out.
+        strict: whether lines are refused that hold no number after the first that does; otherwise they are left out.
 
     Raises:
         InputError: it is no text, has no line of numbers, or a line that is neither numbers nor words where there
@@ -93,7 +93,7 @@ def lines_of(data: bytes, *, strict: bool = True) -> Lines:
 
 
 def text_of(data: bytes) -> str:
-    """A text whose encoding its first bytes tell; an InputError, where it is none."""
+    """A text in the encoding given by its first bytes; an InputError if it is not one."""
     mark, encoding = next(((mark, name) for mark, name in MARKS if data.startswith(mark)), (b"", ""))
     if not mark and b"\0" in data[:256]:
         opening = data[:256]

@@ -1,4 +1,4 @@
-"""What the columns of a spectrum are called by those who write them, and what each is."""
+"""Names of the columns of a spectrum in files of other programs, and the meaning of each."""
 
 import re
 from collections.abc import Sequence
@@ -43,14 +43,14 @@ DETECTOR_TABLE = ("board", "channel", "counts")
 
 
 class Role(NamedTuple):
-    """What a column is: `adc`, `energy_kev`, `counts`, `variance`, `sigma` or `hits`; and the factor to its unit."""
+    """The role of a column: `adc`, `energy_kev`, `counts`, `variance`, `sigma` or `hits`; and its unit as a factor."""
 
     name: str
     factor: float = 1.0
 
 
 def role_of(name: str) -> Role | None:
-    """What a column of this name is; None where the name does not say."""
+    """The role of a column of this name; None where the name does not say."""
     words = name.strip().strip("\"'").lower()
     unit = re.search(r"(?:^|[\s_(\[/,.]|energy)(kev|mev|ev)\W*$", words)
     factor = KEV_PER_UNIT[unit[1]] if unit else 1.0
@@ -73,7 +73,7 @@ def role_of(name: str) -> Role | None:
 def names_of(line: str, separator: str, columns: int) -> tuple[str, ...]:
     """The names in a line, where it has one for each column, divided as the numbers are or otherwise; () where not.
 
-    Names that are divided by blanks alone, which any sentence is, must all be known ones, and different.
+    Names that are divided only by blanks, as in any sentence, must all be known ones, and different.
     """
     attached = re.sub(r"\s+(?=[(\[])", "", line)
     for between in dict.fromkeys((separator or ",", "\t", ";", ",", "  ", " ")):
@@ -97,7 +97,7 @@ def names_of(line: str, separator: str, columns: int) -> tuple[str, ...]:
 def roles_of(names: Sequence[str]) -> dict[str, tuple[int, float]] | None:
     """The place of each role among named columns, with its factor; None where they do not say which are the counts.
 
-    Of two columns one name is enough. Where several could be the counts, one that is called just that is.
+    For two columns one name is enough. Where several could be the counts, one that is called just that is.
     """
     places: dict[str, list[tuple[int, float]]] = {}
     for place, role in enumerate(map(role_of, names)):
@@ -118,7 +118,7 @@ def roles_of(names: Sequence[str]) -> dict[str, tuple[int, float]] | None:
 
 
 def own_names(names: Sequence[str]) -> dict[str, str]:
-    """What a table's columns are called in ours, unless `counts` and an axis have our names already."""
+    """Our names of a table's columns, unless `counts` and an axis have our names already."""
     if "counts" in names and {"adc", "energy_kev", "channel"} & set(names):
         return {}
     roles = roles_of(names) or {}

@@ -23,11 +23,11 @@ class Reading:
     """A text as it is read with one separator and decimal sign.
 
     Attributes:
-        columns: the numbers, by what they are: `adc`, `energy_kev`, `x` (one of them), `counts`, `variance`, `sigma`;
+        columns: the numbers, by their roles: `adc`, `energy_kev`, `x` (one of them), `counts`, `variance`, `sigma`;
             of a table of detectors, its own columns by their names.
         cells: the same as text.
-        lines: the line that each row stands in, or None for numbers that stand in one line.
-        named: whether names of columns told which is which.
+        lines: the line of each row, or None for numbers that are all in one line.
+        named: whether names of columns said which is which.
         is_table: whether it is a table of several detectors.
         separator: between the columns.
     """
@@ -41,7 +41,7 @@ class Reading:
 
     @property
     def axes(self) -> list[str]:
-        """The columns along which the counts stand."""
+        """The axes of the counts."""
         return [name for name in ("adc", "energy_kev", "x") if name in self.columns.columns]
 
 
@@ -88,7 +88,7 @@ def _different(readings: list[Reading]) -> Iterator[Reading]:
 
 
 def _has_axis(x: Floats) -> bool | None:
-    """Whether what stands before the commas of one or two columns is an axis, rather than the whole part of counts.
+    """Whether the text before the commas of one or two columns is an axis, rather than the whole part of counts.
 
     An axis always rises, or always falls. Whole parts of counts go up and down, or stay the same for long; but few of
     them may rise by chance, and an axis may have a fault: then nothing is certain.
@@ -105,7 +105,7 @@ def _has_axis(x: Floats) -> bool | None:
 
 
 def _check_grouping(reading: Reading) -> None:
-    """Raise an error where what is read as decimals may be groups of three digits, as in 1,234 for 1234."""
+    """Raise an error where decimals may be groups of three digits, as in 1,234 for 1234."""
     for name in reading.cells.columns:
         cells = reading.cells[name]
         marked = cells.str.contains("[.,]")

@@ -17,11 +17,11 @@ def table_of(data: bytes) -> pl.DataFrame:
     several detectors' spectra.
 
     Two columns without names are channels or energies, and counts: energies where they are no whole numbers, or where a
-    line above begins with that word. Counts alone stand for the channels from 0 on. Energies are in keV, unless their
-    name says otherwise.
+    line above begins with that word. Counts without an axis are those of the channels from 0 on. Energies are in keV,
+    unless their name says otherwise.
 
     Raises:
-        InputError: the text cannot be read, in one way alone, as a spectrum.
+        InputError: the text cannot be read, in exactly one way, as a spectrum.
     """
     lines = lines_of(data)
     reading = reading_of(lines)
@@ -41,7 +41,7 @@ def table_of(data: bytes) -> pl.DataFrame:
 def is_spectrum(opening: bytes) -> bool:
     """Whether a text that may be a table of hits is a spectrum, by its beginning.
 
-    The names of its columns tell; without known ones, one column of numbers, or equal steps of the first of two.
+    The names of its columns decide; without known ones, one column of numbers, or equal steps of the first of two.
     """
     whole = opening[: opening.rfind(b"\n") + 1 or None] if len(opening) >= OPENING_BYTES else opening
     try:
@@ -75,7 +75,7 @@ def _as_spectrum(reading: Reading) -> pl.DataFrame:
 
 
 def _check_axis(reading: Reading, axis: str) -> None:
-    """Raise an InputError unless each channel stands once, and, where no name says that it is one, in order."""
+    """Raise an InputError unless each channel is listed once, and, where no name says that it is one, in order."""
     x = reading.columns[axis]
     what = "energy" if axis == "energy_kev" else "channel"
     if (twice := x.is_duplicated()).any():
@@ -109,5 +109,5 @@ def _check_no_length(reading: Reading) -> None:
 
 
 def _place(reading: Reading, row: int) -> str:
-    """Where a row of numbers stands."""
+    """The place of a row of numbers."""
     return f"line {reading.lines[row]}" if reading.lines is not None else f"number {row + 1}"

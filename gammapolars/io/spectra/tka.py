@@ -1,4 +1,4 @@
-"""TKA: Canberra's text of numbers alone, one a line: the live time, the real time, and the counts from channel 0 on."""
+"""TKA: Canberra's text of numbers, one per line: the live time, the real time, and the counts from channel 0 on."""
 
 import polars as pl
 
@@ -12,7 +12,7 @@ TIMES = 2
 
 
 def decode(data: bytes) -> RecordedSpectrum:
-    """The spectrum of a TKA file; an InputError, where it is none. Nothing in it tells whether it is cut short."""
+    """The spectrum of a TKA file; an InputError if it is not one. Nothing in it shows whether it is cut short."""
     lines = text_of(data).replace("\r\n", "\n").replace("\r", "\n").split("\n", 2 * MAX_CHANNELS)
     words = pl.Series([line.strip() for line in lines], dtype=pl.String)
     numbered = pl.DataFrame({"text": words}).with_row_index("line", offset=1).filter(pl.col("text") != "")

@@ -15,10 +15,10 @@ from gammapolars.core.errors import InputError, readable
 from gammapolars.io.placed_reading import read_at
 
 BLOCK_BYTES = 2**24
-"""What is read at once: about half a million hits. No line is longer than that."""
+"""Bytes read at once: about half a million hits. No line is longer than that."""
 
 OPENING_BYTES = 2**20
-"""How much of a file's beginning is looked at to tell its layout."""
+"""Bytes of a file's beginning that are used to find its layout."""
 
 GROWING_S = 5.0
 """A file that was modified so many seconds ago may be in the middle of being written."""
@@ -35,18 +35,18 @@ NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 
 def is_remark(line: str) -> bool:
-    """Whether a line tells something of the table, and holds none of its rows."""
+    """Whether a line says something about the table, and holds none of its rows."""
     return line.lstrip().startswith(("#", "%"))
 
 
 def is_of_numbers(line: str) -> bool:
-    """Whether a line holds numbers alone, and no names of columns."""
+    """Whether a line holds only numbers, and no names of columns."""
     words = WORD.findall(line)
     return bool(words) and all(map(NUMBER.fullmatch, words))
 
 
 def _encoding_of(opening: bytes) -> tuple[str, int]:
-    """The encoding of a text, empty for UTF-8, and how long the mark is that tells it.
+    """The encoding of a text, empty for UTF-8, and the length of the mark that gives it.
 
     Without a mark, UTF-16 shows by the zero in every other byte of its first line.
     """
@@ -63,7 +63,7 @@ def _encoding_of(opening: bytes) -> tuple[str, int]:
 class Block(NamedTuple):
     """Some lines of a file, each with its end, the first's number from 1, and how many there are.
 
-    They are 0 for the rest of a file behind its last line end, which is `growing` if somebody seems to be writing it.
+    They are 0 for the rest of a file after its last line end, which is `growing` if somebody seems to be writing it.
     """
 
     text: bytes
@@ -73,7 +73,7 @@ class Block(NamedTuple):
 
 
 class TextFile:
-    """A text file, and what was found at its beginning.
+    """A text file, and the findings at its beginning.
 
     Raises:
         InputError: it cannot be read.
@@ -114,7 +114,7 @@ class TextFile:
 
     @cached_property
     def first_line(self) -> str:
-        """The first line without its end; what is no text in it shows as `�`."""
+        """The first line without its end; bytes that are no text show as `�`."""
         return self._opening.partition(b"\n")[0].removesuffix(b"\r").decode(errors="replace")
 
     @property

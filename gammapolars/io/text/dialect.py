@@ -1,4 +1,4 @@
-"""How tables of other programs are written as text: what divides their cells, and stands around them and the rows."""
+"""Dialects of other programs' tables as text: separators of cells, and text around them and the rows."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from gammapolars.core.schema import DType
 from gammapolars.io.text.blocks import is_remark
 
 SEPARATORS = ";\t,|"
-"""What divides cells, those first that stand in no number; where none does, blanks do."""
+"""Separators of cells, those first that occur in no number; where there is none, blanks separate them."""
 
 BLANK_CELLS = re.compile(r"[ \t]+")
 WIDE_BLANKS = re.compile(r"\t| {2,}")
@@ -28,7 +28,7 @@ class Dialect:
     Attributes:
         separator: between cells; a tab where blanks are, of which any number counts as one.
         blanks: whether blanks divide the cells.
-        padded: whether blanks stand around cells.
+        padded: whether there are blanks around cells.
         decimal_comma: whether numbers have a comma where others have a point.
     """
 
@@ -63,7 +63,7 @@ class Dialect:
 
 
 def _outside_quotes(pattern: bytes, mark: bytes, text: bytes) -> bytes:
-    """Replace a pattern, but not in cells that stand in quotes."""
+    """Replace a pattern, but not in quoted cells."""
     if b'"' not in text:
         return re.sub(pattern, mark, text)
     return re.sub(rb'"[^"\n]*"|' + pattern, lambda found: found[0] if found[0].startswith(b'"') else mark, text)
@@ -82,7 +82,7 @@ def dialect_of(header: str, rows: Sequence[str]) -> Dialect:
 
 
 def _has_decimal_commas(rows: list[list[str]]) -> bool:
-    """Whether commas stand in numbers, and hardly anywhere else."""
+    """Whether commas occur in numbers, and hardly anywhere else."""
     cells = [cell.strip() for row in rows for cell in row if "," in cell]
     return bool(cells) and sum(bool(DECIMAL_COMMA.fullmatch(cell)) for cell in cells) >= MOSTLY * len(cells)
 
@@ -100,11 +100,11 @@ FORMS: tuple[tuple[DType, re.Pattern[str]], ...] = (
         re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|-?(?:nan|inf|infinity)", re.IGNORECASE),
     ),
 )
-"""What cells look like, the narrower forms first."""
+"""Forms of cells, the narrower ones first."""
 
 
 def type_of(cells: Sequence[str]) -> DType:
-    """What a column holds, by most of its cells: truths, whole numbers, numbers, or text."""
+    """The type of a column, by most of its cells: truths, whole numbers, numbers, or text."""
     filled = [cell for cell in cells if cell]
     for dtype, form in FORMS:
         fits = sum(bool(form.fullmatch(cell)) for cell in filled)

@@ -3,7 +3,7 @@
 import polars as pl
 
 MARK = "'"
-"""What spreadsheets take for the beginning of text, and do not show."""
+"""The mark that spreadsheets take for the beginning of text, and do not show."""
 
 FORMULA = f"^{MARK}*[=+\\-@]"
 

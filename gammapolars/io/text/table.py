@@ -1,8 +1,8 @@
 """Tables of numbers in separated text: fast where every line is as it should be, exact about each line that is not.
 
-polars' own CSV parser reads a block of lines with strict types. What it would pass over (a short line, an empty one, a
-blank before a number) shows in a few sums over the block. A block in which anything is wrong is taken apart until the
-wrong lines are alone in small pieces, and there each field is compared with what a number looks like.
+polars' own CSV parser reads a block of lines with strict types. Its blind spots (a short line, an empty one, a
+blank before a number) show in a few sums over the block. A block in which anything is wrong is taken apart until the
+wrong lines are isolated in small pieces, and there each field is compared with the form of a number.
 """
 
 import re
@@ -48,7 +48,7 @@ class Field:
 
     @property
     def parsed(self) -> DType:
-        """What the parser of the text makes of it."""
+        """The type in which the parser reads the text."""
         if self.hexadecimal:
             return pl.String
         return pl.UInt64 if self.natural else self.dtype
@@ -62,14 +62,14 @@ class Field:
         return FLOAT if self.dtype.is_float() else BOOLEAN if self.dtype == pl.Boolean else TEXT
 
     def value(self, parsed: pl.Expr, *, strict: bool) -> pl.Expr:
-        """The column, from what the parser makes of the text."""
+        """The column, from the parser's result."""
         if self.hexadecimal:
             return parsed.str.strip_prefix("0x").str.to_integer(base=16, dtype=pl.UInt32, strict=strict)
         value = parsed.cast(self.dtype, strict=strict)
         return within_times(value) if self.column == "timestamp_ps" else value
 
     def is_damaged(self, text: pl.Expr) -> pl.Expr:
-        """Whether a text is not of the field's form; always for null, which stands for a field that is missing."""
+        """Whether a text is not of the field's form; always for null, which means a field that is missing."""
         empty = self.required and self.dtype != pl.String
         fits = text.str.contains(f"^(?:{self.pattern})$")
         return pl.when(text.is_null()).then(pl.lit(value=True)).when(text == "").then(pl.lit(empty)).otherwise(~fits)
@@ -91,7 +91,7 @@ Octets = npt.NDArray[np.uint8]
 NEWLINE = ord("\n")
 
 LEAST_MARK = ord(",")
-"""Of the characters below it only the line end stands in a line of numbers: not blanks, quotes, NULs, or the sign +."""
+"""Only the line end, of characters below it, occurs in a line of numbers: not blanks, quotes, NULs, or the sign +."""
 
 NO_ROW = re.compile(rb"(?:^|\n)\s*(?:\n|[#%])")
 
@@ -131,7 +131,7 @@ class TextTable:
         fields: by the name that messages call them, in their order.
         separator: one character.
         tail: whether further fields follow, of numbers that are not read.
-        quotes: whether fields may stand in quotes; line ends may not.
+        quotes: whether fields may be quoted; line ends may not.
         whole_lines: whether each line has an end, so that one without is incomplete.
         dialect: of other programs, whose lines may be padded, and among which empty lines and remarks are passed over.
     """
@@ -150,7 +150,7 @@ class TextTable:
     def read(self, file: TextFile, losses: Losses, *, header: bool) -> Iterator[pl.DataFrame]:
         """The rows of all lines that can be read; of all fields, so that the rows do not depend on the columns wanted.
 
-        `losses` are told of all others but the `header`; an InputError, where none may be left out.
+        All others but the `header` are reported to `losses`; an InputError, where none may be left out.
         """
         for text, line, lines, growing in file.blocks(header=header):
             if lines:
@@ -217,7 +217,7 @@ class TextTable:
         octets = np.frombuffer(text, np.uint8)
         if self.tail:
             heads = _heads(octets, self.separator, len(self.fields))
-            # Something else than samples behind them may be a line whose predecessor's end is missing: a hidden hit.
+            # Anything but samples after them may be a line whose predecessor's end is missing: a hidden hit.
             if heads is None or _others(heads) != _others(octets):
                 return None
             octets = heads
@@ -304,14 +304,14 @@ def merged(bad: list[BadLines]) -> list[BadLines]:
 def _borders(text: bytes) -> list[int]:
     """Where a text of several lines is cut into pieces of whole lines, from its beginning to its end."""
     places = [len(text) * piece // PIECES for piece in range(1, PIECES)]
-    # Before and behind the line at each place, so that one very long line comes apart from the others.
+    # Before and after the line at each place, so that one very long line comes apart from the others.
     before = {text.rfind(b"\n", 0, place) + 1 for place in places}
     behind = {text.find(b"\n", place) + 1 for place in places}
     return sorted({0, len(text)} | before | behind)
 
 
 def _heads(octets: Octets, separator: str, fields: int) -> Octets | None:
-    """The lines without what follows their first fields; None if one of these is longer than any can be."""
+    """The lines with only their first fields; None if one of these is longer than any can be."""
     ends = np.flatnonzero(octets == NEWLINE)
     starts = np.concatenate(([0], ends[:-1] + 1))
     window = sliding_window_view(np.concatenate((octets, np.zeros(HEAD_BYTES, np.uint8))), HEAD_BYTES)[starts]

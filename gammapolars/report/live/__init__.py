@@ -1,6 +1,6 @@
 """The live matrix of a page: gates by dragging, typing and keys, in one file that needs nothing else.
 
-`packing.py` writes the filled bins of a matrix into the page, `section.py` what is shown; the script unpacks them and
+`packing.py` writes the filled bins of a matrix into the page, `section.py` the part shown; the script unpacks them and
 computes gates as `spectra.project` does, to the last bit. `policy.py` says what a page may run.
 """
 

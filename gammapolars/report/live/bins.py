@@ -1,4 +1,4 @@
-"""How fine the matrix of a report is, so that gates on its page separate what the detectors do."""
+"""How fine the matrix of a report is, so that gates on its page resolve as much as the detectors."""
 
 from gammapolars.detectors import Detectors
 from gammapolars.spectra import fitting_bin_kev

@@ -36,8 +36,8 @@ def page_of(packed: Packed, title: str, known: Known, still: str = "") -> Page:
 
     Args:
         packed: the matrix, with the spectra of single detectors that are known.
-        title: what it is of.
-        known: what else is known of the matrix.
+        title: of the page.
+        known: further facts about the matrix.
         still: HTML of a figure for print and where no script runs; none: the matrix is printed as it is drawn.
     """
     live = section_of(packed, still, known)
@@ -67,9 +67,9 @@ def document(
 
     Args:
         matrix: as `gp.matrix` gives it.
-        title: what it is of.
+        title: of the page.
         width: of the bins, on both axes or on each; None: from the distances of the centres.
-        known: what else is known of the matrix.
+        known: further facts about the matrix.
         most: characters of data; None: as many as a page may have.
         still: HTML of a figure for print and where no script runs.
 

@@ -1,9 +1,9 @@
-"""A matrix as the page holds it: the bytes of its filled bins, and what is needed to read them.
+"""A matrix as the page holds it: the bytes of its filled bins, and the parameters needed to read them.
 
 The bytes are those of zlib: of `values` distinct counts, then as many variances (Float64, little endian); the bins by
 the numbers x · bins_y + y, ascending, as the gap from one to the next; for each the place of its counts among the
-distinct ones; and for each detector the counts of its spectrum in the bins of x. Whole numbers stand in groups of seven
-bits, the lowest first, the eighth bit set where more follow (LEB128). Of a symmetric matrix x <= y. Counts and
+distinct ones; and for each detector the counts of its spectrum in the bins of x. Whole numbers are in groups of seven
+bits, the lowest first, the eighth bit set where more follow (LEB128). In a symmetric matrix x <= y. Counts and
 variances are those of the table to the last bit, whatever their weights. `data.js` reads it.
 """
 
@@ -24,12 +24,12 @@ from gammapolars.spectra.matrices import is_symmetric
 from gammapolars.spectra.matrix_cells import like_axes
 
 LAYOUT = 1
-"""Of the data; the script refuses others."""
+"""Version of the data; the script refuses others."""
 
 LEVEL = 9
 
 MOST_CHARACTERS = 3_000_000
-"""Of the data in a page: where it would be more, bins are doubled."""
+"""Characters of data in a page: where there would be more, bins are doubled."""
 
 MOST_BINS = 2**16
 """Along an axis: a wider one is shown in wider bins."""
@@ -73,7 +73,7 @@ class LiveCells:
 
     Attributes:
         axes: x and y.
-        symmetric: whether each pair stands at (x, y) and at (y, x), of which x <= y is kept.
+        symmetric: whether each pair is both at (x, y) and at (y, x), of which x <= y is kept.
         x: (n,) numbers of bins on x, those of y ascending in each.
         y: (n,) the same on y.
         counts: (n,) in the bin.
@@ -149,12 +149,12 @@ def _axis(column: str, centres: Floats, width: float | None) -> LiveAxis:
 
 @dataclass(frozen=True)
 class Packed:
-    """What the page holds of a matrix.
+    """The data of a matrix in the page.
 
     Attributes:
-        head: what the script needs to know, for JSON.
+        head: parameters for the script, for JSON.
         data: the bytes, as base64 of zlib.
-        cells: what they hold.
+        cells: their content.
     """
 
     head: dict[str, Any]
@@ -204,7 +204,7 @@ def _packed(cells: LiveCells, singles: Sequence[tuple[str, pl.DataFrame]]) -> Pa
 
 
 def _counts(spectrum: pl.DataFrame, axis: LiveAxis) -> Integers:
-    """(bins,) a spectrum's counts in the bins of an axis, rounded to whole numbers: they are drawn alone."""
+    """(bins,) a spectrum's counts in the bins of an axis, rounded to whole numbers: they are only drawn."""
     places = axis.places(spectrum[axis.column[:-2]].cast(pl.Float64).to_numpy())
     inside = (places >= 0) & (places < axis.bins)
     counts = np.bincount(places[inside], spectrum["counts"].cast(pl.Float64).to_numpy()[inside], axis.bins)

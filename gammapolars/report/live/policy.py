@@ -1,4 +1,4 @@
-"""What a page may run and load: nothing but its own script and style, by their hashes."""
+"""Permissions of a page: it may run and load only its own script and style, by their hashes."""
 
 import base64
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ def policy(styles: Sequence[str], scripts: Sequence[str], *, connect: str = "") 
     Args:
         styles: the exact texts between <style> and </style>.
         scripts: the exact texts between <script> and </script>.
-        connect: what scripts may ask, such as 'self' where a page is served; none: nothing.
+        connect: addresses that scripts may ask, such as 'self' where a page is served; none: nothing.
     """
     rules = {
         "default-src": "'none'",

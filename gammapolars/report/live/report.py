@@ -20,7 +20,7 @@ def live_section(
 
     Args:
         analysis: with its matrix.
-        still: HTML of the figure that stands there until the script has run, and in print.
+        still: HTML of the figure that is shown until the script has run, and in print.
         lines: that the spectra show, for the width of gates.
         labels: of lines, by their energies (keV).
     """

@@ -1,4 +1,4 @@
-"""The live section of a page: what stands in it, the data behind it, and the script that brings it to life."""
+"""The live section of a page: its content, the data for it, and the script that brings it to life."""
 
 import json
 import shlex
@@ -24,10 +24,10 @@ NOTE = (
 
 
 class LiveSection(NamedTuple):
-    """What a page needs for a matrix with gates.
+    """Parts of a page for a matrix with gates.
 
     Attributes:
-        html: stands where the figure of the matrix stood.
+        html: in place of the figure of the matrix.
         script: the text of a <script> at the end of the page.
         style: belongs into the page's <style>.
     """
@@ -38,7 +38,7 @@ class LiveSection(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What else is known of a matrix.
+    """Further facts about a matrix.
 
     Attributes:
         file: where the command `gate` finds it.
@@ -76,8 +76,8 @@ def section_of(packed: Packed, still: str, known: Known) -> LiveSection:
 
     Args:
         packed: the matrix, with the spectra of single detectors that are known.
-        still: HTML that stands there until the script has run, and in print.
-        known: what else is.
+        still: HTML that is shown until the script has run, and in print.
+        known: further facts.
     """
     body = f'<div class="live" id="live">\n<div class="live-still">{still}</div>\n<p class="live-note">{NOTE}</p>\n'
     html = body + _app(packed, known) + _data(packed, known) + "</div>\n"
@@ -106,7 +106,7 @@ def _data(packed: Packed, known: Known) -> str:
 
 
 def _app(packed: Packed, known: Known) -> str:
-    """What is shown once the script runs."""
+    """The part that is shown once the script runs."""
     symmetric, widths = packed.cells.symmetric, {axis.width for axis in packed.cells.axes}
     quantity = BY_COLUMN[packed.cells.axes[0].column[:-2]]
     unit, bins = quantity.drawn_unit, " × ".join(f"{width:g}" for width in sorted(widths))
@@ -173,7 +173,7 @@ p step through the kept gates; Delete removes the gate.</p>
 
 
 def _served(known: Known) -> str:
-    """What a served page can ask for."""
+    """The choices that a served page can ask for."""
     if not known.detectors:
         return ""
     boxes = {
