@@ -12,7 +12,7 @@ import pytest
 from gammapolars.commands.completion import prepare
 from tests.commandline import REPOSITORY, gammapolars
 
-SHELLS = ("bash", "zsh", "fish", "powershell")
+SHELLS = ("bash", *(pytest.param(shell, marks=pytest.mark.slow) for shell in ("zsh", "fish")), "powershell")
 
 
 def asked(line: str, shell: str) -> dict[str, str]:
