@@ -99,10 +99,15 @@ def _improvement(points: Points, used: Mask, order: int, higher: int) -> float:
     extra = extra_variance(points, used, higher)
     chi2 = solve(points, used, order, extra)[2]
     coefficients, _, better = solve(points, used, higher, extra)
-    if not (slope_of(coefficients, np.linspace(-1, 1, 201)) > 0).all():
+    if not _rises(coefficients):
         return 0.0
     ndf = int(used.sum()) - higher - 1
     return (chi2 - better) / (higher - order) / max(better / ndf, 1e-300)
+
+
+def _rises(coefficients: Floats) -> bool:
+    """Whether a polynomial over scaled positions rises everywhere within its lines."""
+    return bool((slope_of(coefficients, np.linspace(-1, 1, 201)) > 0).all())
 
 
 def _measures_the_bend(points: Points, used: Mask) -> bool:
@@ -112,8 +117,7 @@ def _measures_the_bend(points: Points, used: Mask) -> bool:
     coefficients, covariance, chi2 = solve(points, used, 2, extra_variance(points, used, 2))
     ndf = int(used.sum()) - 3
     unc = math.sqrt(covariance[2, 2] * (1.0 if is_likely(chi2, ndf) else chi2 / ndf))
-    rises = bool((slope_of(coefficients, np.linspace(-1, 1, 201)) > 0).all())
-    return rises and unc < USUAL_BEND * float(np.ptp(points.e[used]))
+    return _rises(coefficients) and unc < USUAL_BEND * float(np.ptp(points.e[used]))
 
 
 def _order(points: Points, used: Mask) -> int:
@@ -230,7 +234,7 @@ def _result(points: Points, used: Mask, asked: int | None) -> EnergyFit:
     order = asked or _order(points, used)
     chi2, extra = solve(points, used, order)[2], extra_variance(points, used, order)
     coefficients, covariance, misfit = solve(points, used, order, extra)
-    if not (slope_of(coefficients, np.linspace(-1, 1, 201)) > 0).all():
+    if not _rises(coefficients):
         raise CalibrationError(
             f"the energy polynomial of order {order} decreases within the range of its lines: use a lower order"
         )
