@@ -5,7 +5,10 @@ With `GAMMAPOLARS_TESTS=thorough` all cases and figures are drawn; so does `.ci/
 """
 
 import os
+from collections.abc import Iterable
+from typing import Any
 
+import pytest
 from hypothesis import settings
 
 FULL = os.environ.get("GAMMAPOLARS_TESTS") == "full"
@@ -32,3 +35,15 @@ def examples(most: int, **others: object) -> settings:
 def repetitions(most: int) -> int:
     """How many of a long series of simulations are done; all of them where the full length is asked for."""
     return most if FULL else max(4, round(0.3 * most))
+
+
+def daily(count: int, cases: Iterable[Any]) -> list[Any]:
+    """Cases of a parametrised test, of which all but the first few are slow: those that try the same thing again.
+
+    Args:
+        count: how many belong to the default tests.
+        cases: values, or tuples of them.
+    """
+    every = list(cases)
+    others = (case if isinstance(case, tuple) else (case,) for case in every[count:])
+    return [*every[:count], *(pytest.param(*case, marks=pytest.mark.slow) for case in others)]

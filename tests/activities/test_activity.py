@@ -452,6 +452,7 @@ def nothing() -> list[gp.NuclideActivity]:
     return [limit_of_caesium(cs_spectrum(rng, 0.0)) for _ in range(150)]
 
 
+@pytest.mark.slow
 def test_a_nuclide_without_a_peak_has_an_upper_limit_and_five_per_cent_false_detections(
     nothing: list[gp.NuclideActivity],
 ) -> None:
@@ -461,6 +462,7 @@ def test_a_nuclide_without_a_peak_has_an_upper_limit_and_five_per_cent_false_det
     assert np.std(limits) < 0.2 * np.mean(limits)
 
 
+@pytest.mark.slow
 def test_the_detectable_activity_is_detected_nineteen_times_of_twenty(nothing: list[gp.NuclideActivity]) -> None:
     rng = np.random.default_rng(32)
     limit = float(np.mean([one.detectable_bq for one in nothing]))

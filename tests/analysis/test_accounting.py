@@ -17,6 +17,7 @@ from gammapolars.io.root.writer import Layout
 from tests.binfiles import write_bin
 from tests.commandline import gammapolars
 from tests.compassfiles import write_csv
+from tests.drawing import daily
 from tests.rootfiles import baskets_of, made_hits, with_bytes, write_branches, write_hits
 
 HITS = made_hits(2000, gap_ps=100_000)
@@ -75,7 +76,7 @@ def test_damage_stops_a_command_by_default(make: Callable[[Path], tuple[Path, in
 
 
 @pytest.mark.usefixtures("undrawn")
-@pytest.mark.parametrize("make", [damaged_root, damaged_csv, cut_bin])
+@pytest.mark.parametrize("make", daily(1, [damaged_root, damaged_csv, cut_bin]))
 def test_every_hit_is_accounted_for(make: Callable[[Path], tuple[Path, int, str]], tmp_path: Path) -> None:
     path, lost, place = make(tmp_path)
 

@@ -233,6 +233,7 @@ def test_no_dead_time_is_made_up_where_hits_are_few(share: float) -> None:
     assert abs(found.pairs - naive) < 3 * found.unc + 0.02 * naive
 
 
+@pytest.mark.slow
 def test_a_pulsed_beam_with_more_gaps_than_are_kept_is_told() -> None:
     hits = in_stretches(21, [(0.02 * n, 0.02 * n + 0.001, 1e5, 1e5) for n in range(1200)])
 
@@ -262,6 +263,7 @@ def test_advice_on_random_windows_names_one_that_has_room() -> None:
     assert "no window fits within that dead time (1.4" in warning("1us")
 
 
+@pytest.mark.slow
 def test_many_detectors_take_no_time() -> None:
     rng = np.random.default_rng(23)
     hits = in_stretches(23, [(0, 1, 4e3, 0)]).with_columns(

@@ -134,6 +134,7 @@ def test_pulls_of_a2_and_a4_are_normal(tmp_path: Path) -> None:
     assert 0.5 < np.std(pulls) < 1.6
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("built_figures")
 def test_uncorrelated_pairs_normalise_too(tmp_path: Path) -> None:
     hits = run_of(3, 400_000, a2=A2, a4=A4)
@@ -394,6 +395,7 @@ def test_weights_are_means_over_two_cones() -> None:
         assert weights[i, j] == pytest.approx(drawn.mean(), abs=0.006)
 
 
+@pytest.mark.slow
 def test_correlated_photons_are_seen_by_themselves_as_before() -> None:
     sources = [Source("Co-60", 2e4)]
     emitters = [Emitter(sources, CONES, 1, one) for one in ((), (Correlation(1332.5, 1173.2, 0.35, 1.1),))]

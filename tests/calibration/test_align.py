@@ -24,7 +24,7 @@ from gammapolars.core.constants import FWHM_PER_SIGMA as FWHM
 from gammapolars.core.errors import UsageError
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
 from tests.commandline import REPOSITORY, gammapolars
-from tests.drawing import examples
+from tests.drawing import daily, examples
 from tests.hits import brute_pairs, frame, runs
 from tests.timing_runs import LABR_WALK, OFFSETS, described, simulated
 
@@ -216,7 +216,7 @@ def errors_of(found: gp.Timing, offsets: tuple[int, ...]) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("kind", "most_ps", "width_ps"),
-    [("LaBr3", 12, FWHM * 150), ("HPGe", 400, FWHM * math.hypot(8000, 10_000 / 12**0.5))],
+    daily(1, [("LaBr3", 12, FWHM * 150), ("HPGe", 400, FWHM * math.hypot(8000, 10_000 / 12**0.5))]),
 )
 def test_offsets_come_out(tmp_path: Path, kind: str, most_ps: int, width_ps: float) -> None:
     run = simulated(tmp_path / "run.parquet", described(kind, OFFSETS), hits=250_000, source="Co-60=20kBq")
@@ -234,6 +234,7 @@ def test_offsets_come_out(tmp_path: Path, kind: str, most_ps: int, width_ps: flo
     assert found.ndf == 3
 
 
+@pytest.mark.slow
 def test_walk_comes_out_and_peaks_are_as_narrow_as_without_it(tmp_path: Path) -> None:
     run = simulated(
         tmp_path / "run.parquet", described("LaBr3", OFFSETS, LABR_WALK), hits=300_000, source="Co-60=20kBq"

@@ -21,7 +21,7 @@ from gammapolars.detectors import BoardClock, Detector, Detectors, format_detect
 from gammapolars.io import open_runs
 from gammapolars.io.provenance import detectors_of
 from tests.commandline import gammapolars
-from tests.drawing import repetitions
+from tests.drawing import daily, repetitions
 from tests.hits import frame
 from tests.timing_runs import steady, swinging, two_clocks
 
@@ -94,7 +94,7 @@ def test_hits_that_come_in_parts_are_followed_as_in_one() -> None:
     assert sum(len(one.time_ps) for one in parts.stretches) > 2800
 
 
-@pytest.mark.parametrize("ppm", [-50.0, -1.0, 0.0, 0.001, 20.0, 50.0])
+@pytest.mark.parametrize("ppm", daily(3, [-50.0, 0.0, 0.001, -1.0, 20.0, 50.0]))
 def test_pulls_of_constant_rates_are_normal(ppm: float) -> None:
     number = repetitions(20)
     pulls = []
@@ -153,7 +153,7 @@ MEMBERS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", MEMBERS)
+@pytest.mark.parametrize("name", daily(1, MEMBERS))
 def test_drifting_clocks_are_measured_written_and_corrected(name: str, tmp_path: Path) -> None:
     member = {"ppm": 5.0, **MEMBERS[name]}
     ppm = member.pop("ppm")
@@ -227,6 +227,7 @@ def test_clocks_that_do_not_drift_are_left_alone(boards: int, tmp_path: Path, mo
     assert (found.covariance_ps2, found.notes, found.warnings) == (before.covariance_ps2, before.notes, before.warnings)
 
 
+@pytest.mark.slow
 def test_three_boards_are_solved_together_and_the_same_clock_has_one_rate(tmp_path: Path) -> None:
     drift = {1: steady(5.0), 2: steady(5.0), 3: steady(-3.0)}
     run = saved(two_clocks(drift, boards=4, channels=2, true_cps=200.0, seconds=60, chance_cps=50.0), tmp_path)
@@ -459,6 +460,7 @@ def test_runs_of_drifting_clocks_are_not_simulated() -> None:
         simulate.around_source(Detectors((Detector(0, 0),), clocks=(BoardClock(0, 1.0),)))
 
 
+@pytest.mark.slow
 def test_walk_is_fitted_behind_the_correction_of_clocks(tmp_path: Path) -> None:
     rng = np.random.default_rng(8)
     hits = two_clocks({1: steady(5.0)}, true_cps=300.0, sigma_ps=1000.0, seed=4)

@@ -536,6 +536,7 @@ def test_what_was_found_is_told(tracked: Callable[[str], gp.DriftTrack]) -> None
     )  # background moves in and out
 
 
+@pytest.mark.slow
 def test_the_mean_can_be_the_reference(runs: dict[str, Path]) -> None:
     found = gp.track_drift(runs["linear"], TWO, [1332.492], reference="mean")
 
@@ -557,6 +558,7 @@ def test_a_width_that_is_not_known_is_found(runs: dict[str, Path], tracked: Call
     assert found.lines["fwhm_after_kev"].to_list() == pytest.approx(known, rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(8000, 1300, 6500), pytest.param((30_000, 1300, 25_000), marks=pytest.mark.slow)])
 def test_runs_are_corrected_each_by_itself(sizes: tuple[int, ...], tmp_path: Path) -> None:
     drifts = [GainDrift(per_hour=0.01), GainDrift(step=-0.006), GainDrift(step=0.005, per_hour=-0.01)]
@@ -691,6 +693,7 @@ def test_the_command_writes_what_python_finds(folder: Path, tracked: Callable[[s
     assert json.loads(gammapolars("info", folder / "linear.root", "--json").out)["hits"] == HITS
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("built_figures")
 def test_the_command_prints_a_table_and_draws_a_figure(folder: Path) -> None:
     gp.scan(folder / "linear.root").head(20_000).collect().write_parquet(folder / "run.parquet")

@@ -130,6 +130,7 @@ def test_good_lines_are_kept(fits: int, most: int) -> None:
     assert left_out <= most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fits", [15, pytest.param(40, marks=pytest.mark.slow)])
 def test_a_common_scatter_is_no_row_of_outliers(fits: int) -> None:
     # As a scintillator's non-proportionality: some channels, where the positions are known to a hundredth of one.
@@ -168,6 +169,7 @@ def test_weak_lines_that_lie_off_take_no_weight_from_strong_ones(shift: float, s
     assert fit.extra_kev < 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spectra", [60, pytest.param(600, marks=pytest.mark.slow)])
 def test_a_bend_that_is_hardly_seen_is_within_the_uncertainty(spectra: int) -> None:
     # A parabola that is about 1.5 of its σ from a straight line, and worse known than detectors bend: either is chosen.
@@ -387,6 +389,7 @@ def test_an_error_names_the_detector() -> None:
 # Figures.
 
 
+@pytest.mark.slow
 @pytest.mark.figures
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("count", [0, pytest.param(1, marks=pytest.mark.slow), 2])

@@ -18,7 +18,7 @@ from gammapolars.calibration.energy.result import Pair, match_pairs, parse_pairs
 from gammapolars.calibration.energy.trial import Match
 from gammapolars.core.errors import CalibrationError, UsageError
 from tests.commandline import gammapolars
-from tests.drawing import examples, repetitions
+from tests.drawing import daily, examples, repetitions
 from tests.peaklists import LINES, Truth, peaks_of, random_truth, table_of
 
 FOLDER = os.environ.get("GAMMAPOLARS_REAL_DATA", "")
@@ -87,6 +87,7 @@ def test_weak_spectra_are_refused_rather_than_matched_wrongly() -> None:
     assert found["right"] > repetitions(200) / 2
 
 
+@pytest.mark.slow
 def test_europium_in_the_background_of_a_room() -> None:
     assert trials(5, ["Eu-152"], ["Eu-152"], background=0.5, extra=5, full_kev=2700.0)["right"] >= 4
 
@@ -112,7 +113,7 @@ def test_sources_with_few_lines_are_found(count: int, sources: list[str], backgr
     assert found["right"] > 0.85 * count
 
 
-@pytest.mark.parametrize("nai", [False, True], ids=["HPGe", "NaI"])
+@pytest.mark.parametrize("nai", daily(1, [False, True]), ids=["HPGe", "NaI"])
 @pytest.mark.parametrize(
     ("seen", "named"),
     [

@@ -261,6 +261,7 @@ def test_the_command_subtracts_chance_from_triples(tmp_path: Path) -> None:
     assert summary["hits_read"] == summary["hits_used"] == hits.select(pl.len()).collect().item()
 
 
+@pytest.mark.slow
 def test_auto_finds_random_windows_of_triples(tmp_path: Path) -> None:
     run, detectors = REPOSITORY / "data" / "co60-four-hpge.root", REPOSITORY / "data" / "detectors.toml"
     words: list[str | Path] = ["gate", run, "--detectors", detectors, "--on", "1173.2", "--and", "1332.5"]

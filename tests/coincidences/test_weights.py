@@ -393,6 +393,7 @@ def test_net_counts_of_both_lines_of_simulated_cobalt_are_the_true_cascades(seed
     assert abs(np.mean(pulls)) < 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [range(2), pytest.param(range(2, 8), marks=pytest.mark.slow)])
 def test_nothing_is_in_coincidence_with_a_line_of_uncorrelated_hits(seeds: range) -> None:
     pulls = []

@@ -73,6 +73,7 @@ def parsed(text: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_efficiencies_are_fitted_to_two_sources_and_kept_in_detectors_toml() -> None:
     done = gammapolars(
         *("efficiency", "eu.csv", "ba.parquet", *OPTIONS, "-o", "e.toml", "--figure", "e.png", "--json"),

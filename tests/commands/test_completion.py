@@ -132,6 +132,7 @@ def test_each_shell_has_its_script(shell: str, folder: Path) -> None:
     assert f"complete_{shell}" in out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_bash_completes_with_its_script(folder: Path) -> None:
     command = folder / "gammapolars"

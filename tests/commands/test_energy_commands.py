@@ -77,6 +77,7 @@ def errors_kev(detectors: Detectors, channel: int, true: tuple[float, ...]) -> n
     return np.asarray(np.polynomial.polynomial.polyval(at, found) - np.array(LINES_KEV), np.float64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "drawn",
     [

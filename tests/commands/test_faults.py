@@ -190,6 +190,7 @@ def test_a_file_system_that_cannot_be_written_to(run: Path, small_disk: Path) ->
     assert outcome.error == f"Error: {small_disk}/pairs.parquet: cannot be written: Read-only file system"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_a_folder_that_vanishes(run: Path, tmp_path: Path, suffix: str) -> None:
     folder = tmp_path / "out"

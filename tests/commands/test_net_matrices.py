@@ -10,6 +10,7 @@ import pytest
 
 import gammapolars as gp
 from tests.commandline import REPOSITORY, gammapolars
+from tests.drawing import daily
 
 RUN, DETECTORS = REPOSITORY / "data" / "co60-four-hpge.root", REPOSITORY / "data" / "detectors.toml"
 KNOWN: list[str | Path] = ["--detectors", DETECTORS]
@@ -58,7 +59,7 @@ def test_a_matrix_is_written_net_of_its_background(folder: Path, tmp_path: Path)
     assert summary["peak_regions_x"] == [[1168, 1178], [1328, 1338]]
 
 
-@pytest.mark.parametrize("name", ["net.parquet", "net.csv", "net.root"])
+@pytest.mark.parametrize("name", daily(1, ["net.parquet", "net.csv", "net.root"]))
 def test_a_net_matrix_is_not_gated_as_if_its_cells_were_independent(tmp_path: Path, name: str) -> None:
     done("matrix", RUN, *KNOWN, "--subtract-background", "--peak-region", LINES, "-o", tmp_path / name)
 
@@ -98,6 +99,7 @@ def test_a_gate_on_a_matrix_is_net_of_its_background(folder: Path, tmp_path: Pat
     assert (found["net_of_projections"], found["net_of_projections_unc"]) == pytest.approx(tuple(of_peak)[:2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("random", [[], ["--random", "500ns:2us"]], ids=["plain", "net"])
 def test_the_coincidences_of_two_lines_are_counted_with_the_gate(tmp_path: Path, random: list[str]) -> None:
     done("coincidences", RUN, *KNOWN, *random, "-o", tmp_path / "p.parquet")

@@ -12,6 +12,7 @@ import pytest
 from gammapolars.corrections import calibrate
 from gammapolars.detectors import Detector, Detectors
 from tests.commandline import gammapolars
+from tests.drawing import daily
 
 CASES = os.environ.get("GAMMAPOLARS_CASES", "")
 PAIRS = 500
@@ -65,7 +66,7 @@ RUNS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "toml"), RUNS)
+@pytest.mark.parametrize(("name", "toml"), daily(3, RUNS))
 def test_every_command_goes_by_recorded_energies(folder: Path, tmp_path: Path, name: str, toml: str | None) -> None:
     run = run_of(folder, name, toml)
     further: list[str | Path] = ["--spectra", tmp_path / "s.parquet", "--matrix", tmp_path / "m.parquet"]
@@ -94,6 +95,7 @@ def test_every_command_goes_by_recorded_energies(folder: Path, tmp_path: Path, n
     assert done("align", *run, "-o", tmp_path / "a.toml")["detector_pairs"][0]["pairs"] == PAIRS
 
 
+@pytest.mark.slow
 @pytest.mark.figures
 @pytest.mark.parametrize(
     ("name", "toml"), [RUNS[0], *(pytest.param(*run, marks=pytest.mark.slow) for run in RUNS[1:3])]

@@ -9,6 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests.drawing import daily
+
 HITS = pl.DataFrame(
     {"board": [0, 0], "channel": [0, 1], "timestamp_ps": [0, 10], "adc": [5, 6], "flags": [0, 0]},
     {"board": pl.UInt16, "channel": pl.UInt16, "timestamp_ps": pl.Int64, "adc": pl.UInt16, "flags": pl.UInt32},
@@ -35,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+@pytest.mark.parametrize("encoding", daily(1, ["cp1252", "ascii", "latin-1"]))
 def test_a_narrow_stdout_is_no_error(folder: Path, encoding: str) -> None:
     command = "GP coincidences hits.parquet --detectors detectors.toml -o pairs.parquet"
     done = shell(command, folder, PYTHONIOENCODING=encoding)
@@ -44,6 +46,7 @@ def test_a_narrow_stdout_is_no_error(folder: Path, encoding: str) -> None:
     assert rb"\u65e5" in done.stdout
 
 
+@pytest.mark.slow
 def test_json_on_a_narrow_stdout_is_json(folder: Path) -> None:
     command = "GP coincidences hits.parquet --detectors detectors.toml -o pairs.parquet --json"
     done = shell(command, folder, PYTHONIOENCODING="ascii")
@@ -51,6 +54,7 @@ def test_json_on_a_narrow_stdout_is_json(folder: Path) -> None:
     assert row["name_a"] == "Ä-γ日"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "code", "says"),
     [
@@ -101,6 +105,7 @@ def test_too_little_memory_to_begin_is_one_line(folder: Path) -> None:
     assert done.stderr.count(b"\n") == 1
 
 
+@pytest.mark.slow
 def test_a_loop_of_links_is_no_place_for_an_output(folder: Path) -> None:
     (folder / "loop.parquet").symlink_to(folder / "loop.parquet")
     done = shell("GP convert hits.parquet -o loop.parquet --overwrite", folder)

@@ -16,6 +16,7 @@ from gammapolars.detectors import Detector, Detectors, format_detectors
 from gammapolars.io import Losses, Reading, open_runs
 from gammapolars.io.adc_width import adc_type_in
 from tests.commandline import gammapolars
+from tests.drawing import daily
 from tests.rootfiles import write_branches
 
 LINES = (1173.2, 1332.5)
@@ -117,7 +118,7 @@ def test_every_format_gives_them_back(wide: tuple[Path, pl.DataType], suffix: st
     assert found.schema["adc"] == kept
 
 
-@pytest.mark.parametrize("suffix", [".root", ".csv", ".arrow", ".parquet"])
+@pytest.mark.parametrize("suffix", daily(2, [".root", ".parquet", ".csv", ".arrow"]))
 def test_pairs_are_the_same_and_have_the_adc_of_their_hits(wide: tuple[Path, pl.DataType], suffix: str) -> None:
     folder, kept = wide
 

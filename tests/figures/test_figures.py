@@ -49,6 +49,7 @@ def cobalt() -> Analysis:
     return analyses.cobalt()
 
 
+@pytest.mark.slow
 def test_importing_the_package_leaves_plotnine_alone() -> None:
     code = "import sys, gammapolars, gammapolars.analysis.passes; sys.exit('plotnine' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -71,6 +72,7 @@ def test_every_figure_of_every_run_can_be_drawn_without_a_warning(name: str) -> 
         assert draw(figure).startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_an_array_of_32_detectors_has_32_facets_and_no_legend() -> None:
     array = analyses.many()

@@ -16,6 +16,7 @@ TABLE = pl.DataFrame({"name": "left", "board": 0, "channel": 0, "energy_kev": [0
 SMALL = FigureStyle(size_cm=(8, 6), dpi=50)
 
 
+@pytest.mark.slow
 def test_pdf_has_its_fonts_as_truetype() -> None:
     data = image(spectrum(TABLE, style=SMALL), "pdf")
 

@@ -40,6 +40,7 @@ def boxes(places: list[tuple[Label, Place | None]]) -> list[Bbox]:
     return [place.box for _, place in places if place is not None and place.box.width > 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("heights", "theme", "log"),
     [(30.0, "screen", True), (1e5, "print", True), (1e5, "print", False), (30.0, "slide", False)],

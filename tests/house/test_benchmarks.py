@@ -35,6 +35,7 @@ def pairs(plan: Plan) -> pl.DataFrame:
     return gp.scan(plan.run()).pipe(gp.pairs, WINDOW_PS).collect()
 
 
+@pytest.mark.slow
 def test_the_run_has_one_hit_in_twenty_in_coincidence(plan: Plan) -> None:
     text = describe(plan.run())
     part = float(text.partition(" MB, ")[2].partition("%")[0])

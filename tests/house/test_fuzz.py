@@ -128,6 +128,7 @@ def test_a_process_that_dies_or_hangs_is_noticed_and_replaced(script: str, what:
     worker.close()
 
 
+@pytest.mark.slow
 def test_a_case_that_takes_too_much_memory_fails() -> None:
     script = (
         "from tests.fuzz.worker import limit_memory; limit_memory(); print(1, flush=True); input(); bytearray(2**31)"
@@ -272,6 +273,7 @@ def test_provenance_that_cannot_be_read_does_not_stop_what_can(tmp_path: Path, h
     assert json.loads(outcome.out)["hits"] == hits.height
 
 
+@pytest.mark.slow
 def test_metadata_that_are_no_text_do_not_matter(
     tmp_path: Path, hits: pl.DataFrame, capfd: pytest.CaptureFixture[str]
 ) -> None:

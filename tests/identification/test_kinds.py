@@ -215,6 +215,7 @@ def test_a_daughter_alone_is_not_named_without_its_chain() -> None:
     assert kinds(peak_table(chain, resolution=HPGE))[241.0] == ("full energy", "Ra-224")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("resolution", "most"), [(NAI, 0.2), (HPGE, 0.07)])
 def test_few_peaks_anywhere_are_seldom_named(resolution: float, most: float) -> None:
     """Of 120 spectra with one to four peaks at random energies: 27 % of NaI spectra had a name before."""

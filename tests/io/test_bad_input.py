@@ -549,6 +549,7 @@ def test_bad_calibrations() -> None:
 # As a shell sees it.
 
 
+@pytest.mark.slow
 def test_a_shell_sees_one_line_and_the_exit_code(good: Path) -> None:
     place, key, size = baskets_of(good, "Energy")[0]
     with_bytes(good, Path("bad.root"), {place + (key + size) // 2: 0xFF})

@@ -37,6 +37,7 @@ def texts(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_repeated_texts_are_unpacked_a_part_at_a_time(texts: Path) -> None:
     assert texts.stat().st_size < 10_000
 

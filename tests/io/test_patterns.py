@@ -78,6 +78,7 @@ def test_all_behind_the_first_equals_sign_is_the_path(detector: str, path: str) 
         import_calp([f"{detector}={path}"])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="counts its open files in /proc")
 def test_a_run_of_more_files_than_may_be_open_is_read(tmp_path: Path) -> None:
     import resource

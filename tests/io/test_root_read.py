@@ -453,6 +453,7 @@ def test_histogram_files_in_a_run_folder_are_passed_over(tmp_path: Path) -> None
     assert_frame_equal(gp.scan(tmp_path).collect(), hits)
 
 
+@pytest.mark.slow
 def test_few_threads_do_not_lock_each_other_out(tmp_path: Path) -> None:
     path = write_hits(tmp_path / "run.root", made_hits(60_000, gap_ps=100_000), Layout(first_bytes=None))
     program = (

@@ -290,6 +290,7 @@ def test_the_largest_counts_fit(tmp_path: Path, kind: str, count: int) -> None:
     assert gp.read_spectrum(path).table["counts"].to_list() == [1, count]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "most"), [("chn", 65535), ("radware", 16384), ("spe", 2**20), ("root", 2**20)])
 def test_the_number_of_channels_has_an_end(tmp_path: Path, kind: str, most: int) -> None:
     path = tmp_path / f"s{FORMATS[kind]}"

@@ -142,6 +142,7 @@ def test_chance_is_told_from_the_decay() -> None:
     assert abs(found.chance_per_ns - 40_000 / 90) < 4 * found.chance_per_ns_unc
 
 
+@pytest.mark.slow
 def test_decays_before_the_start_are_found_too() -> None:
     window = (-80_000, 9_999)
     made = spectrum_of(4, tau=1e4, window=(-10_000, 79_999), bin_ps=200)
@@ -247,6 +248,7 @@ def test_a_prompt_peak_alone_has_an_upper_limit() -> None:
     assert "no lifetime is resolved" in found.warnings[-1]
 
 
+@pytest.mark.slow
 def test_a_known_width_resolves_what_is_shorter() -> None:
     window = (-3_000, 2_999)
     made = spectrum_of(8, tau=30.0, decays=200_000, window=window, bin_ps=10)
@@ -363,6 +365,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float, int]
     return folder / "run.parquet", tau, len(true)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("window", "way"),
     [
@@ -456,6 +459,7 @@ def test_the_width_of_the_prompt_peak_comes_from_the_detectors(tmp_path: Path) -
     assert "needs time_fwhm_ps" in plain.error
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("built_figures")
 def test_the_command_finds_the_half_life_of_a_simulated_level(delayed_run: Path, tmp_path: Path) -> None:
     run = delayed_run

@@ -96,6 +96,7 @@ def test_what_is_known_of_the_shape_holds_weak_peaks() -> None:
     assert np.std(areas[True]) < 0.9 * np.std(areas[False])
 
 
+@pytest.mark.slow
 def test_the_significance_of_an_area_is_what_the_background_would_scatter_by() -> None:
     """Of fits of nothing but background, the significance is a standard normal number."""
     rng = np.random.default_rng(7)

@@ -101,6 +101,7 @@ def test_weights_do_not_change_the_significance() -> None:
     assert other["significance"][0] == pytest.approx(one["significance"][0], rel=1e-2)
 
 
+@pytest.mark.slow
 def test_the_probability_in_a_whole_spectrum() -> None:
     """As often as the noise of a filter exceeds a height, in simulated spectra of 200 resolution elements."""
     assert resolution_elements(np.full(1000, 5.0)) == pytest.approx(200)

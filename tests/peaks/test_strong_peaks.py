@@ -64,7 +64,7 @@ def test_a_bad_fit_has_large_uncertainties() -> None:
     assert peak["area_unc"] > 3 * np.sqrt(peak["area"])
 
 
-@pytest.mark.parametrize("fwhm", [None, HPGE])
+@pytest.mark.parametrize("fwhm", [None, pytest.param(HPGE, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("broad_kev", "area"), [(2.2, 1e5), (2.8, 3e3), (2.8, 1e5), (3.5, 1e4)])
 def test_annihilation_radiation_is_one_peak_of_its_own_width(
     fwhm: tuple[float, float] | None, broad_kev: float, area: float

@@ -148,6 +148,7 @@ def test_prompt_peaks_are_those_of_align(folder: Path, run: Path, page: str) -> 
     assert f"is at {both(place, 'at')} ns, with a FWHM of {both(width, 'fwhm')} ns." in page
 
 
+@pytest.mark.slow
 def test_runs_are_compared_with_the_numbers_of_each_alone(folder: Path, run: Path) -> None:
     other = simulated(folder, "other.root", 15_000, 8, "40kBq")
 

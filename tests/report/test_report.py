@@ -23,7 +23,7 @@ from gammapolars.report.recorded import RecordedRun
 from gammapolars.report.spots import _peak_and_sides
 from tests import analyses
 from tests.analyses import Lines
-from tests.drawing import THOROUGH
+from tests.drawing import THOROUGH, daily
 from tests.plots import built
 
 pytestmark = pytest.mark.usefixtures("fits_once")
@@ -164,7 +164,7 @@ def test_nothing_in_a_name_becomes_markup(cobalt: Analysis) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
-@pytest.mark.parametrize("name", ["sodium", "uncalibrated", "flat", "empty"])
+@pytest.mark.parametrize("name", daily(2, ["uncalibrated", "empty", "sodium", "flat"]))
 def test_every_kind_of_run_has_a_page(name: str) -> None:
     run = getattr(analyses, name)()
     run = analyses.with_peaks(run) if name in ("sodium", "flat") else run
@@ -272,6 +272,7 @@ def test_pairs_are_no_evidence_where_chance_explains_them() -> None:
 # Lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [range(3), pytest.param(range(3, 40), marks=pytest.mark.slow)])
 def test_no_peak_is_found_in_flat_spectra(seeds: range) -> None:
     found = [
@@ -324,6 +325,7 @@ def names(seed: int, peak_lines: Lines, **shape: float) -> set[str]:
     return {line.nuclide for line in found_in(spectrum_of(seed, peak_lines, **shape)).seen}
 
 
+@pytest.mark.slow
 def test_nuclides_are_named_only_with_the_lines_that_they_should_show() -> None:
     assert names(1, EU_152, top=1500.0) == {"Eu-152"}
     assert names(1, [(1332.492, 27_000.0)]) == set()
@@ -363,6 +365,7 @@ def test_spots_of_the_matrix_hold_the_pairs_that_were_put_there(seeds: range) ->
     assert np.abs(pulls).max() < 4
 
 
+@pytest.mark.slow
 def test_spots_of_a_matrix_that_is_net_of_chance_have_its_variances_and_no_random_pairs() -> None:
     run = analyses.with_peaks(analyses.sodium(1))
     seen = lines_of(run.spectra, run.peaks)

@@ -591,6 +591,7 @@ def test_a_run_is_written_with_its_truth(tmp_path: Path) -> None:
     assert json.loads(json.dumps(summary)) == summary
 
 
+@pytest.mark.slow
 def test_equal_parameters_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         run(tmp_path / f"{name}.root", ["Na-22"], hits=5_000, seed=1, truth=tmp_path / f"{name}.parquet")
@@ -646,6 +647,7 @@ def test_files_that_exist_stay(tmp_path: Path) -> None:
     assert pl.read_parquet(truth).height == 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "sources", "detectors", "hits", "seed"),
     [
@@ -669,6 +671,7 @@ def test_the_data_folder_is_what_its_readme_says(
     assert hashlib.sha256((folder / f"{name}.root").read_bytes()).hexdigest() in readme
 
 
+@pytest.mark.slow
 def test_walk_moves_hits_by_what_their_adc_tells() -> None:
     walk = (60_000.0, -200_000.0)
     late = around_source(Detectors((Detector(0, 1, kind="LaBr3", time_walk_ps=walk, time_walk_range=(40, 900)),)))

@@ -151,6 +151,7 @@ def test_variances_of_cells_do_not_add_up_and_are_not_added_up(counts: Floats) -
         gp.coincidence_peak(table, Gate(10, 14), Gate(20, 24))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_pulls_where_the_background_factorises(*, symmetric: bool) -> None:
     rng, (mean, lines, true) = np.random.default_rng(5), model()

@@ -13,6 +13,7 @@ import pytest
 from gammapolars.report import content, drawing
 from tests import analyses
 from tests.commandline import REPOSITORY, gammapolars
+from tests.drawing import daily
 from tests.report.live.browsers import opened
 from tests.report.live.test_live_gates import by_command
 
@@ -49,7 +50,7 @@ def test_the_matrix_next_to_the_page_has_its_bins(example: Path) -> None:
     assert ((centres - 0.5) % 1.0 == 0).all()
 
 
-@pytest.mark.parametrize("of", ["run", "pairs"])
+@pytest.mark.parametrize("of", daily(1, ["run", "pairs"]))
 def test_a_matrix_of_few_bins_says_how_wide_they_are(tmp_path: Path, of: str) -> None:
     """Two bins 300 keV apart do not tell that they are 1 keV wide."""
     hits = pl.DataFrame(
