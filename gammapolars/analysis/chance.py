@@ -16,6 +16,7 @@ from gammapolars.coincidences import PairRule, nearest_chance_pairs
 from gammapolars.core.records import Part
 from gammapolars.core.schema import DType
 from gammapolars.core.units import Window, format_ps
+from gammapolars.core.wording import setting
 from gammapolars.detectors import Detectors
 
 DIFFERENT_SIGMA = 3.0
@@ -212,7 +213,7 @@ def _advice(rule: PairRule, dead_ps: float, factor: float) -> str:
     """Advice for random windows that hold too many pairs."""
     low, high = 2 * rule.window.reach, int(dead_ps)
     if high > 1.2 * low:
-        return (
-            f"--random {format_ps(low).replace(' ', '')}:{format_ps(high).replace(' ', '')} stays within that dead time"
-        )
+        window = f"{format_ps(low)}:{format_ps(high)}".replace(" ", "")
+        inside = setting(f"--random {window}", f'random="{window}"')
+        return f"{inside} stays within that dead time"
     return f"no window fits within that dead time ({format_ps(high)}): divide the random pairs by {factor:,.2f}"

@@ -14,6 +14,7 @@ from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import has_any
 from gammapolars.core.types import Integers
 from gammapolars.core.units import PS_PER_S, PS_PER_UNIT, Window
+from gammapolars.core.wording import setting
 from gammapolars.corrections import align
 from gammapolars.detectors.hits import is_of
 from gammapolars.io.order import ORDER_COLUMNS
@@ -152,7 +153,7 @@ def _too_many(sample: Sample, hits: int, rule: PairRule, windows: Sequence[Windo
         f"about {rounded(per_hit * hits, 2)} pairs are expected, {rounded(per_hit)} per hit, more than the "
         f"limit of {MOST_PER_HIT} per hit or 10^10 in total"
     )
-    goes_on = "(--many-pairs continues anyway)"
+    goes_on = f"({setting('--many-pairs', 'many_pairs=True')} continues anyway)"
     if (still := _still_clock(sample)) and any(low <= 0 <= high for low, high in windows):
         return UsageError(f"{said}: {still}, and no window stays below it {goes_on}")
     factor = _fitting(sample, hits, windows)
@@ -162,7 +163,8 @@ def _too_many(sample: Sample, hits: int, rule: PairRule, windows: Sequence[Windo
         )
     low, high = (int(end * factor / shown) for end in rule.window)
     fits = _short(high) if low == -high else f"{_short(low)}:{_short(high)}"
-    return UsageError(f"{said}: --window {fits} would stay below it {goes_on}")
+    narrower = setting(f"--window {fits}", f'window="{fits}"')
+    return UsageError(f"{said}: {narrower} would stay below it {goes_on}")
 
 
 def still_clock(hits: pl.DataFrame) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from gammapolars.analysis.accumulators.recorded_time import RecordedTime, RunTime
 from gammapolars.core.types import Floats, Key
 from gammapolars.core.units import format_ps
+from gammapolars.core.wording import setting
 from gammapolars.detectors import Detectors
 
 NOTABLE_PART = 1e-3
@@ -22,10 +23,11 @@ def gap_warnings(recorded: RecordedTime, detectors: Detectors) -> Iterator[str]:
         where = f" of run {number}" if len(runs) > 1 else ""
         if many := [detectors.at(*key).name for key in times.gaps if times.is_cut_short(key)]:
             names = ", ".join(many[:SHOWN]) + (" and others" if len(many) > SHOWN else "")
+            automatic = setting("--random auto", 'random="auto"')
             yield (
                 f"{names}{where}: more gaps than can be tracked, as with a pulsed beam: rates and the "
                 "expected random coincidences are averages over times with and without hits, and therefore "
-                "too low; --random auto measures the random coincidences"
+                f"too low; {automatic} measures the random coincidences"
             )
             continue
         common, whole_ps = times.common_gaps(), float(times.edges_ps[-1])

@@ -25,6 +25,7 @@ from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.sample import AUTO, measured
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
+from gammapolars.core.wording import setting
 from gammapolars.corrections import align, calibrate
 from gammapolars.streaming.slices import Slice, batches_of, in_parallel, lazy_frame, pieces
 
@@ -132,7 +133,8 @@ def with_random(recording: Recording, rule: PairRule, random: Sequence[str]) -> 
         return rule
     auto = AUTO in random
     if auto and len(random) > 1:
-        raise UsageError("--random auto finds the windows: do not give others as well")
+        automatic = setting("--random auto", 'random="auto"')
+        raise UsageError(f"{automatic} finds the windows: do not give others as well")
     given = rule if auto else rule.with_random(random)
     if auto:
         check_beginning(recording, rule)

@@ -10,6 +10,7 @@ from gammapolars.core.digits import counted, percent
 from gammapolars.core.flags import FLAGS
 from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S, format_ps
+from gammapolars.core.wording import setting
 from gammapolars.io import Run, Runs
 
 LISTED = 5
@@ -97,7 +98,10 @@ def _of_order(run: Run) -> Iterator[str]:
     if started_again:
         repaired = run.advice(started_again.advice)
     elif step > run.reorder_ps and not run.scratch:
-        repaired = run.advice("use a larger --reorder, or 'gammapolars convert RUN... --sort -o sorted.parquet' first")
+        repaired = run.advice(
+            f"use a larger {setting('--reorder', 'reorder_ps')}, or 'gammapolars convert RUN... --sort "
+            "-o sorted.parquet' first"
+        )
     count = sum(file.order.inversions for file in run.files)
     yield f"{counted(count, 'hit')} out of time order, by up to {format_ps(step)}: {repaired}"
 
@@ -134,7 +138,7 @@ def _of_shared_detectors(run: Run) -> Iterator[str]:
     yield (
         f"detector {board}/{channel}{more} has hits of both {one} and {other} from {low / PS_PER_S:.6g} s "
         f"to {high / PS_PER_S:.6g} s: if the clock was restarted, these are separate runs: read them with "
-        "--apart"
+        f"{setting('--apart', 'apart=True')}"
     )
 
 
@@ -166,8 +170,8 @@ def _of_repeats(hits: HitTally) -> Iterator[str]:
         return
     yield (
         f"{repeats.hits:,} of {total:,} hits have the board, channel and time of another hit (such as "
-        f"{where}), which is impossible in one detector: were files merged twice? --drop-duplicates keeps "
-        "the first of each"
+        f"{where}), which is impossible in one detector: were files merged twice? "
+        f"{setting('--drop-duplicates', 'drop_duplicates=True')} keeps the first of each"
     )
 
 

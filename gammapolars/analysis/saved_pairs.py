@@ -13,6 +13,7 @@ from gammapolars.core.quantities import ADC, ENERGY, Quantity
 from gammapolars.core.records import optional
 from gammapolars.core.types import Progress
 from gammapolars.core.units import Window, parse_window
+from gammapolars.core.wording import setting
 from gammapolars.corrections import dithered_pairs
 from gammapolars.detectors import Detectors
 from gammapolars.io.pair_files import PairFiles
@@ -138,7 +139,8 @@ class SavedPairs:
         """
         if self.files.is_weighted:
             raise UsageError(
-                f"{self.name}: the weights of its pairs are valid only for their own window: leave --window out"
+                f"{self.name}: the weights of its pairs are valid only for their own window: leave "
+                f"{setting('--window', 'window')} out"
             )
         asked = parse_window(window)
         self.check_window(asked)

@@ -21,6 +21,7 @@ from gammapolars.angular.normalise import (
 from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.core.schema import require
 from gammapolars.core.types import Floats
+from gammapolars.core.wording import setting
 from gammapolars.detectors import Detectors
 
 NORMALISATIONS: Mapping[str, str] = {
@@ -82,9 +83,8 @@ def angular_correlation(
     means = group_sums(angles, groups) / np.maximum(group_sums(np.ones_like(angles), groups), 1)
     check_order(order, means, max(tolerance_deg, 0.01))
     if normalise == "uncorrelated" and not by_slice.pairs["random_variance"].any():
-        raise UsageError(
-            "there are no pairs in random windows for the normalisation: give windows with --random 1us:3us"
-        )
+        windows = setting("--random 1us:3us", 'random="1us:3us"')
+        raise UsageError(f"there are no pairs in random windows for the normalisation: give windows with {windows}")
     expectation = (mixed_events if normalise == "mixed" else uncorrelated_pairs)(by_slice, groups)
     if not (expectation.of_groups > 0).all():
         empty = means[np.argmin(expectation.of_groups)]

@@ -13,6 +13,7 @@ from gammapolars.angular.directions import legendre
 from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.core.records import Part
 from gammapolars.core.types import Floats
+from gammapolars.core.wording import setting
 
 ORDERS = (2, 4)
 
@@ -132,7 +133,8 @@ def check_order(order: int, angles_deg: Floats, tolerance_deg: float = 0.01) -> 
     different = int((np.diff(acute) > tolerance_deg).sum()) + 1 if len(acute) else 0
     if different < 1 + order // 2:
         listing = f" ({', '.join(f'{one:.0f}°' for one in np.sort(angles_deg))}; θ and 180° - θ are alike)"
-        hint = "fit with --order 2, or use more detectors" if different == 2 else "use more detectors"
+        fewer = setting("--order 2", "order=2")
+        hint = f"fit with {fewer}, or use more detectors" if different == 2 else "use more detectors"
         raise UsageError(
             f"{different} different angles{listing if len(acute) else ''} do not determine {1 + order // 2} "
             f"terms: {hint}"

@@ -12,6 +12,7 @@ from gammapolars.core.errors import InputError, UsageError
 from gammapolars.core.flags import has_any, parse_reject, union
 from gammapolars.core.types import Integers, Mask
 from gammapolars.core.units import format_ps, parse_window
+from gammapolars.core.wording import setting
 from gammapolars.streaming.slices import SLICE_HITS, in_parallel, lazy_frame, slices
 from gammapolars.streaming.time_order import REORDER_PS
 
@@ -262,10 +263,11 @@ class EventRule:
 
     def _check(self, count: int, hits: pl.DataFrame) -> None:
         if count > MOST_HITS:
+            first = setting("--window-ref first", 'window_ref="first"')
             raise InputError(
                 f"an event at {format_ps(hits['timestamp_ps'][0])} has more than {MOST_HITS:,} hits: "
                 f"{format_ps(self.window_ps)} is longer than the time between hits; choose a narrower window"
-                + (", or --window-ref first" if self.window_ref == "last" else "")
+                + (f", or {first}" if self.window_ref == "last" else "")
             )
 
     def _tables(self, block: _Block) -> Iterator[tuple[pl.DataFrame, Counts]]:

@@ -15,6 +15,7 @@ from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import has_any, parse_reject, union
 from gammapolars.core.types import Key
 from gammapolars.core.units import Window, format_ps, parse_window
+from gammapolars.core.wording import setting
 from gammapolars.detectors import Detector
 from gammapolars.detectors.hits import is_of
 from gammapolars.streaming.slices import Slice
@@ -137,9 +138,11 @@ class PairRule:
                 f"start and stop, or write {format_ps(self.window.high)}"
             )
         if self.nearest and not self.start:
-            raise UsageError("the nearest stop needs a start: give both detectors with --start and --stop")
+            both = setting("--start and --stop", "start and stop")
+            raise UsageError(f"the nearest stop needs a start: give both detectors with {both}")
         if self.nearest and self.random:
-            raise UsageError("the nearest stop cannot be counted in random windows: use all pairs, without --nearest")
+            without = setting("--nearest", "nearest")
+            raise UsageError(f"the nearest stop cannot be counted in random windows: use all pairs, without {without}")
         assert self.regions or not self.random  # which raises if windows are impossible
 
     def with_random(self, random: str | Sequence[AnyWindow], clock: Mapping[Key, Clock] | None = None) -> "PairRule":

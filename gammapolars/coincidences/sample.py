@@ -12,6 +12,7 @@ from gammapolars.coincidences.rule import PairRule
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S, Window, format_ps
+from gammapolars.core.wording import setting
 from gammapolars.streaming.slices import slices
 from gammapolars.streaming.time_order import REORDER_PS
 
@@ -109,7 +110,7 @@ def random_windows(hits: pl.DataFrame, rule: PairRule, *, reorder_ps: int = REOR
     most = min(max(WIDEST * half, reach), MOST_REACH_PS)
     if reach < 8 * half:
         raise UsageError(
-            f"no random windows can be found for a window of {rule.window}: give one with --random LOW:HIGH"
+            f"no random windows can be found for a window of {rule.window}: give one with {_random_window()}"
         )
     dead_ps = _shortest_dead_ps(hits, rule)
     step = math.lcm(*(clock.step_ps for clock in clocks(hits.head(CLOCK_HITS)).values()))
@@ -132,9 +133,13 @@ def random_windows(hits: pl.DataFrame, rule: PairRule, *, reorder_ps: int = REOR
         if reach >= most or WIDER * total > MOST_PAIRS:
             raise UsageError(
                 f"the time differences are not flat anywhere within {format_ps(reach)}: give random windows "
-                "with --random LOW:HIGH, where all pairs are known to be random"
+                f"with {_random_window()}, where all pairs are known to be random"
             )
         reach = min(WIDER * reach, most)
+
+
+def _random_window() -> str:
+    return setting("--random LOW:HIGH", 'random="LOW:HIGH"')
 
 
 def _sides(hits: pl.DataFrame, rule: PairRule, edges: npt.NDArray[np.int64], reorder_ps: int) -> dict[int, Counts]:

@@ -17,6 +17,7 @@ from gammapolars.coincidences.sample import AUTO, measured
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Floats, Integers, Key
 from gammapolars.core.units import Window, format_ps
+from gammapolars.core.wording import setting
 
 Windows = tuple[Window, ...]
 
@@ -84,10 +85,11 @@ class TripleRegions:
         beside = all(_overlap(inner, apart) > 0 for apart in (0, self.reach_ps))
         if not beside or not _area(inner):
             told = ", ".join(str(window) for window in self.random if window.low > 0)
-            advice = f"{format_ps(2 * max(self.reach_ps, 1))}:{format_ps(8 * max(self.reach_ps, 1))}".replace(" ", "")
+            window = f"{format_ps(2 * max(self.reach_ps, 1))}:{format_ps(8 * max(self.reach_ps, 1))}".replace(" ", "")
+            advice = setting(f"--random {window}", f'random="{window}"')
             raise UsageError(
                 f"random windows of {told} are too narrow for triples, which need three mutually random "
-                f"hits: give one whose upper end is more than twice its lower end, such as --random {advice}"
+                f"hits: give one whose upper end is more than twice its lower end, such as {advice}"
             )
 
     @property

@@ -14,6 +14,7 @@ from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import FLAGS, has_any
 from gammapolars.core.types import Key, Mask
 from gammapolars.core.units import Window, parse_window
+from gammapolars.core.wording import setting
 from gammapolars.corrections import by_detector, energy_kev, gain_corrected_adc
 from gammapolars.detectors import Detectors
 from gammapolars.streaming.slices import SLICE_HITS, Slice, in_parallel, lazy_frame, slices
@@ -112,9 +113,12 @@ class Veto:
             elif name == "min_kev" and value.replace(".", "", 1).isdecimal():
                 given["min_energy_kev"] = float(value)
             else:
-                raise UsageError(f"--veto {text}: '{part}' is not one of min_adc=NUMBER, min_kev=NUMBER, keep")
+                raise UsageError(
+                    f"{setting('--veto', 'veto')} {text}: '{part}' is not one of min_adc=NUMBER, min_kev=NUMBER, keep"
+                )
         if not kind or not equals:
-            raise UsageError(f"--veto takes a kind of detector and a window, such as BGO=200ns, not '{text}'")
+            veto = setting("--veto", "veto")
+            raise UsageError(f"{veto} takes a kind of detector and a window, such as BGO=200ns, not '{text}'")
         return cls(kind.strip(), parse_window(window), **given)
 
     def __str__(self) -> str:

@@ -25,6 +25,7 @@ from gammapolars.commands.options import Recording
 from gammapolars.commands.streams import is_unicode
 from gammapolars.core.interrupts import raise_on_interrupt
 from gammapolars.core.visible import visible, visible_json
+from gammapolars.core.wording import on_command_line
 
 if TYPE_CHECKING:
     from gammapolars.analysis.summaries import Summary
@@ -153,7 +154,7 @@ def _perform(folder: str, options: Any, *, as_json: bool) -> None:
     check_limit()
     run, started = import_module(f"{folder}.run"), time.perf_counter()
     raise_on_interrupt()
-    with guarded_outputs(options), ExitStack() as stack:
+    with on_command_line(), guarded_outputs(options), ExitStack() as stack:
         if hasattr(run, "check"):
             run.check(options)
         summary: Summary = _asked_of(run, folder.rpartition(".")[2], options, stack)

@@ -10,6 +10,7 @@ from gammapolars.core.errors import DetectorsError, UsageError
 from gammapolars.core.schema import HITS, DType
 from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_UNIT, parse_ps
+from gammapolars.core.wording import setting
 from gammapolars.detectors.values import format_table, shown
 
 MAPPED: dict[str, DType] = {
@@ -257,17 +258,19 @@ def rollover_ps(bits: str, columns: Mapping[str, Column]) -> int:
     """
     number, _, step = bits.partition(":")
     low, high = COUNTER_BITS
+    option = setting("--bits", "bits")
     if not number.isdecimal() or not low <= int(number[:3]) <= high:
         raise UsageError(
-            f"--bits takes the number of counter bits, {low} to {high}, and the clock step, as in 31:8ns, not '{bits}'"
+            f"{option} takes the number of counter bits, {low} to {high}, and the clock step, as in 31:8ns, not "
+            f"'{bits}'"
         )
     unit = step or (columns[TIME].unit if TIME in columns else None)
     if unit is None:
-        raise UsageError(f"--bits {bits} needs the clock step of the counter, as in {number}:8ns")
+        raise UsageError(f"{option} {bits} needs the clock step of the counter, as in {number}:8ns")
     try:
         return period_ps(int(number), unit)
     except DetectorsError:
-        raise UsageError(f"--bits {bits}: '{unit}' is not a clock step: write it as in {number}:8ns") from None
+        raise UsageError(f"{option} {bits}: '{unit}' is not a clock step: write it as in {number}:8ns") from None
 
 
 def format_columns(columns: Mapping[str, Column]) -> str:

@@ -10,6 +10,7 @@ import polars as pl
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Range
 from gammapolars.core.units import parse_range
+from gammapolars.core.wording import setting
 
 
 @dataclass(frozen=True)
@@ -78,4 +79,4 @@ def parse_backgrounds(texts: Sequence[str]) -> Iterator[tuple[float, float]]:
     """Stretches from `LOW:HIGH`, of which one option can name several, divided by commas."""
     for text in texts:
         for part in text.split(","):
-            yield parse_range(part, "--background")
+            yield parse_range(part, setting("--background", "background"))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Key
+from gammapolars.core.wording import setting
 from gammapolars.io.compass.file_names import counts_back
 from gammapolars.io.input_file import InputFile, open_file
 from gammapolars.io.reading import Reading
@@ -64,5 +65,5 @@ def _follow(before: Path, path: Path, reading: Reading) -> None:
     reading.losses.note(
         path,
         f"its counter is assumed to continue from {before.name}, which has hits of the same detector: read "
-        "separate recordings with --apart",
+        f"separate recordings with {setting('--apart', 'apart=True')}",
     )

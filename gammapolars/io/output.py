@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gammapolars.core.errors import OutputError, UsageError, writable
 from gammapolars.core.file_identity import repeated_name, replacing
+from gammapolars.core.wording import setting
 from gammapolars.io.file_names import check_name
 from gammapolars.io.hidden import hidden_file, is_part, remove_abandoned
 from gammapolars.io.protection import protection
@@ -90,6 +91,8 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         if path.is_symlink() and not path.exists():
             raise OutputError(f"{path}: is a link to {path.readlink()}, which does not exist: choose another output")
         if path.exists() and not overwrite:
-            raise OutputError(f"{path}: already exists: choose another output, or add --overwrite")
+            raise OutputError(
+                f"{path}: already exists: choose another output, or add {setting('--overwrite', 'overwrite=True')}"
+            )
         if not path.parent.is_dir():
             raise OutputError(f"{path}: there is no folder {path.parent}: create it first")

@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from gammapolars.core.errors import OutputError, writable
+from gammapolars.core.wording import setting
 from gammapolars.io.file_names import check_name
 from gammapolars.io.hidden import hidden_folder, remove_abandoned
 from gammapolars.io.output import check_output
@@ -54,7 +55,8 @@ def check_folder(folder: Path, *, overwrite: bool, names: Sequence[str] = ()) ->
         protection().check_folder(folder)
         if folder.is_dir():
             if not overwrite:
-                raise OutputError(f"{folder}: already exists: choose another folder, or add --overwrite")
+                advice = f"choose another folder, or add {setting('--overwrite', 'overwrite=True')}"
+                raise OutputError(f"{folder}: already exists: {advice}")
             for name in names:
                 check_output(folder / name, overwrite=True)
             return

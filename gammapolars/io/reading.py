@@ -7,9 +7,15 @@ from threading import Lock
 from typing import Literal
 
 from gammapolars.core.errors import InputError
+from gammapolars.core.wording import setting
 from gammapolars.detectors.columns import TIME, Column, period_ps
 
 Kind = Literal["damaged", "out_of_range", "repeated"]
+
+
+def skipping() -> str:
+    """How damaged data are skipped, in brackets after what is wrong with them."""
+    return f"({setting('--keep-going', 'losses=gp.Losses()')} skips it and reports how much was skipped)"
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class Losses:
             InputError: nothing may be left out.
         """
         if not self.keep_going:
-            raise InputError(f"{path}: {what} (--keep-going skips it and reports how much was skipped)")
+            raise InputError(f"{path}: {what} {skipping()}")
         self.set_aside(path, what, hits, kind)
 
     def set_aside(self, path: Path, what: str, hits: int, kind: Kind) -> None:

@@ -9,6 +9,7 @@ import polars as pl
 from gammapolars.core.errors import InputError
 from gammapolars.core.types import Integers
 from gammapolars.core.units import TIMES_PS, format_ps
+from gammapolars.core.wording import setting
 from gammapolars.io.reading import Losses
 from gammapolars.streaming.slices import batches_of
 
@@ -24,7 +25,8 @@ def gap_advice(period_ps: int) -> str:
     return (
         f"its counter rolls over after {format_ps(period_ps)}, and may have a gap without hits of more than "
         f"{format_ps(period_ps - period_ps // LATE)}, after which rollovers cannot be counted: read the "
-        "data before and after the gap as separate runs; if hits are only late, allow more with --reorder"
+        "data before and after the gap as separate runs; if hits are only late, allow more with "
+        f"{setting('--reorder', 'reorder_ps')}"
     )
 
 

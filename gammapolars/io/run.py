@@ -10,10 +10,12 @@ from pathlib import Path
 import polars as pl
 
 from gammapolars.core.errors import InputError, TimeOrderError, first_line
+from gammapolars.core.wording import setting
 from gammapolars.io.compass.folders import RunFiles
 from gammapolars.io.compass.run_info import LiveTimes, RunInfo, live_times, read_run_info
 from gammapolars.io.input_file import InputFile
 from gammapolars.io.order import ORDER_COLUMNS, Source, merged, share_of_rows
+from gammapolars.io.reading import skipping
 from gammapolars.io.rollover import LATE, gap_advice
 from gammapolars.io.sort import sorted_sources
 from gammapolars.streaming.repeats import without_repeats
@@ -173,7 +175,7 @@ class Run:
         """
         losses = self.files[0].reading.losses
         if self._keeps(wild):
-            losses.note(path, f"{wild.verdict} (--keep-going skips it and reports how much was skipped)")
+            losses.note(path, f"{wild.verdict} {skipping()}")
             return False
         losses.leave_out(path, wild.verdict, 1, "out_of_range")
         return True
@@ -183,7 +185,8 @@ class Run:
         losses = self.files[0].reading.losses
         if losses.keep_going or self._keeps(wild):
             return self.note_wild(path, wild)
-        losses.set_aside(path, f"{wild.verdict}; other commands stop here without --keep-going", 1, "out_of_range")
+        without = setting("--keep-going", "losses=gp.Losses()")
+        losses.set_aside(path, f"{wild.verdict}; other commands stop here without {without}", 1, "out_of_range")
         return True
 
     def _keeps(self, wild: WildTime) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gammapolars.core.errors import InputError, UsageError
+from gammapolars.core.wording import setting
 from gammapolars.io.compass.file_names import (
     STAGES,
     Stage,
@@ -40,7 +41,7 @@ def select(names: Sequence[str | Path], *, stage: str | None = None, apart: bool
         folders = [path for path in paths if path.is_dir()]
         files = [path for path in paths if not path.is_dir()]
         if only and not folders:
-            raise UsageError("--stage selects files in the folder of a run: give the folder")
+            raise UsageError(f"{setting('--stage', 'stage')} selects files in the folder of a run: give the folder")
         runs = [find_run_files(folder, only) for folder in folders]
         streams = _streams(files)
         segments = group_segments(path for path in files if not is_remote(path))

@@ -13,10 +13,10 @@ from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Floats
 from gammapolars.core.units import parse_numbers
+from gammapolars.core.wording import setting
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Cascade
 
-OPTION = "--correlation"
 NEAR_KEV = 1.0
 """A line is meant by an energy no further from its own."""
 
@@ -75,16 +75,20 @@ def parse_correlations(texts: Iterable[str]) -> tuple[Correlation, ...]:
         lines, equals, values = text.partition("=")
         if not equals:
             raise UsageError(
-                f"{OPTION} takes two lines and their correlation, 1173.2,1332.5=0.102,0.009 (a2,a4) or "
+                f"{_option()} takes two lines and their correlation, 1173.2,1332.5=0.102,0.009 (a2,a4) or "
                 f"1173.2,1332.5=4,2,0 (spins), not '{text}'"
             )
-        energies = parse_numbers(lines, OPTION, at_least=2)
+        energies = parse_numbers(lines, _option(), at_least=2)
         of_spins = values.count(",") == 2
-        coefficients = angular_coefficients(values) if of_spins else parse_numbers(values, OPTION, at_least=2)
+        coefficients = angular_coefficients(values) if of_spins else parse_numbers(values, _option(), at_least=2)
         if len(energies) != 2 or len(coefficients) != 2:
-            raise UsageError(f"{OPTION} takes two lines and either a2,a4 or three spins, not '{text}'")
+            raise UsageError(f"{_option()} takes two lines and either a2,a4 or three spins, not '{text}'")
         correlations.append(Correlation(*energies, *coefficients))
     return tuple(correlations)
+
+
+def _option() -> str:
+    return setting("--correlation", "correlations")
 
 
 def pairs_of(
@@ -114,7 +118,7 @@ def pairs_of(
         if not places:
             raise UsageError(
                 f"no source emits {' and '.join(f'{line:g}' for line in sorted(energies))} keV in "
-                f"succession: {OPTION} takes two consecutive lines of a cascade"
+                f"succession: {_option()} takes two consecutive lines of a cascade"
             )
     return by_source
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from gammapolars.core.errors import OutputError, UsageError
 from gammapolars.core.flags import names_in
 from gammapolars.core.units import PS_PER_S, TIMES_PS
+from gammapolars.core.wording import setting
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io.output import complete_or_nothing
 from gammapolars.io.root.writer import HIT_BRANCHES, NATIVE, Layout, TreeWriter, hit_branches, parse_layout
@@ -238,7 +239,8 @@ def check_length(hits: int | None, duration_s: float | None, rate_cps: float) ->
     )
     if expected > MOST_HITS:
         raise UsageError(
-            f"a run of {min(expected, 1e300):.3g} hits is too large: simulate at most {MOST_HITS:.0e} (--hits)"
+            f"a run of {min(expected, 1e300):.3g} hits is too large: simulate at most {MOST_HITS:.0e} "
+            f"({setting('--hits', 'hits')})"
         )
     if hits is not None and duration_s is None and hits > rate_cps * TIMES_PS[1] / PS_PER_S:
         raise UsageError(

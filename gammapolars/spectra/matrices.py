@@ -9,6 +9,7 @@ from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.quantities import axis_columns
 from gammapolars.core.schema import SUBTRACTED
 from gammapolars.core.types import Floats
+from gammapolars.core.wording import setting
 from gammapolars.gates import Gate
 from gammapolars.spectra.bins import AnyFrame, check_width, computed, quotient
 from gammapolars.spectra.weighted_tallies import AUTO, sums, weight_column
@@ -117,8 +118,8 @@ def check_independent(columns: pl.Schema) -> None:
     if SUBTRACTED in columns:
         raise TableError(
             "the background of this matrix was subtracted, so neighbouring cells are correlated: use the "
-            "original matrix of counts and subtract the background there (gp.NetMatrix, or gate "
-            "--subtract-background)"
+            "original matrix of counts and subtract the background there "
+            f"({setting('gate --subtract-background', 'gp.NetMatrix')})"
         )
 
 

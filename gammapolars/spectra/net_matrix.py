@@ -9,6 +9,7 @@ from scipy.sparse import block_diag, csr_array
 
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.types import Floats, Range
+from gammapolars.core.wording import setting
 from gammapolars.gates import Gate
 from gammapolars.spectra.bins import AnyFrame
 from gammapolars.spectra.coincidence_peaks import on_one_line
@@ -80,7 +81,7 @@ class NetMatrix:
                 if not found[-1]:
                     raise UsageError(
                         f"no peaks were found in the projection on {side.column}: give their positions with "
-                        "regions, or --peak-region LOW:HIGH"
+                        f"{setting('--peak-region LOW:HIGH', 'regions')}"
                     )
             else:
                 found.append(given_regions(side, regions))

@@ -214,7 +214,8 @@ def by_run(batches: Iterable[pl.DataFrame]) -> Iterator[Iterator[pl.DataFrame]]:
     ended: list[int | None] = []
     for run, of_run in groupby(parts, key=_run_of):
         if run in ended:
-            raise TableError(f"run {run} appears again after run {ended[-1]}: sort the hits by run with convert --sort")
+            advice = "sort the hits by run with 'gammapolars convert RUN... --sort -o sorted.parquet'"
+            raise TableError(f"run {run} appears again after run {ended[-1]}: {advice}")
         yield of_run
         ended.append(run)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gammapolars.core.units import PS_PER_S, PS_PER_UNIT, format_ps
+from gammapolars.core.wording import setting
 
 MOST_INTERVALS = 100
 """A rollover's period is believed if the hole at the rollover is at most so many mean intervals between hits."""
@@ -58,10 +59,12 @@ class StepBack:
     def advice(self) -> str:
         """The probable cause, and the remedy."""
         if bits := self.bits:
+            counter = f"{bits}:{_unit(self.step_ps)}"
+            option = setting(f"--bits {counter}", f'bits="{counter}"')
             return (
                 f"time starts again near 0, which looks like a counter of {bits} bits in steps of "
                 f"{format_ps(self.step_ps)} that rolled over without a flag: give bits = {bits} with the column of "
-                f"timestamp_ps in [columns] of detectors.toml, or --bits {bits}:{_unit(self.step_ps)}"
+                f"timestamp_ps in [columns] of detectors.toml, or {option}"
             )
         if self.is_reset:
             return (
@@ -69,8 +72,8 @@ class StepBack:
                 "data before and after it as separate runs"
             )
         return (
-            "allow more with --reorder, or sort the run first with 'gammapolars convert RUN... --sort "
-            "-o sorted.parquet'"
+            f"allow more with {setting('--reorder', 'reorder_ps')}, or sort the run first with 'gammapolars convert "
+            "RUN... --sort -o sorted.parquet'"
         )
 
     @property

@@ -259,7 +259,7 @@ def test_advice_on_random_windows_names_one_that_has_room() -> None:
         table = by_detectors(pairs, rule, DETECTORS, expectation)
         return next(text for text in chance_warnings(table, rule, expectation) if "times as many" in text)
 
-    assert "--random 200ns:1.4" in warning("100ns")
+    assert 'random="200ns:1.4' in warning("100ns")
     assert "no window fits within that dead time (1.4" in warning("1us")
 
 

@@ -363,8 +363,7 @@ def test_a_refusal_tells_what_was_tried() -> None:
     assert said.startswith("detector HPGe-3: the peaks cannot be assigned to the lines of Eu-152")
     assert f"tried {peaks.height} peaks (ADC channels {first:.5g}" in said
     assert "13 lines" in said
-    assert "--source" in said
-    assert "--lines" in said
+    assert said.endswith("give the lines of the correct source, or assign peaks to lines by hand with pairs")
 
 
 @pytest.mark.parametrize("rows", [0, 1])

@@ -129,7 +129,7 @@ def test_fine_clocks_give_areas() -> None:
 
 @pytest.mark.parametrize("windows", [((300, 550),), ((300, 590),), ((1000, 1050), (1100, 1150))])
 def test_windows_that_hold_no_three_random_hits_are_refused(windows: tuple[tuple[int, int], ...]) -> None:
-    with pytest.raises(gp.UsageError, match=r"too narrow for triples.*such as --random 400ps:1\.6ns"):
+    with pytest.raises(gp.UsageError, match=r"too narrow for triples.*such as random=\"400ps:1\.6ns\""):
         TripleRegions(200, both_signs(windows))
 
 

@@ -50,8 +50,8 @@ def test_raw_holds_everything_and_comes_first(tmp_path: Path) -> None:
     assert (found.stage, found.format, streams(found)) == ("raw", ".root", [["RAW/SDataR_run.root"]])
     assert found.folder == folder
     assert found.passed_over == (
-        "1 file (ROOT) in UNFILTERED: another stage of the run (--stage unfiltered)",
-        "1 file (ROOT) in FILTERED: another stage of the run (--stage filtered)",
+        '1 file (ROOT) in UNFILTERED: another stage of the run (stage="unfiltered")',
+        '1 file (ROOT) in FILTERED: another stage of the run (stage="filtered")',
     )
 
 
@@ -81,7 +81,9 @@ def test_unfiltered_comes_before_filtered(tmp_path: Path) -> None:
 def test_a_stage_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     folder = tree(tmp_path, "RAW/SDataR_run.root", "UNFILTERED/SData_run.root")
 
-    with pytest.raises(InputError, match=r": contains no hits of stage filtered, only raw and unfiltered: .*--stage"):
+    with pytest.raises(
+        InputError, match=r": contains no hits of stage filtered, only raw and unfiltered: choose with stage$"
+    ):
         find_run_files(folder, "filtered")
 
 
@@ -320,7 +322,7 @@ def test_files_with_names_of_their_own_are_read_where_there_are_no_others(tmp_pa
 
     assert (found.stage, streams(found)) == (None, [["left.root"], ["right.root", "right_1.root"]])
     assert found.passed_over == ("left.csv: in another format or place",)
-    with pytest.raises(InputError, match=r"no file of hits .* known to be of stage raw: leave --stage out"):
+    with pytest.raises(InputError, match=r"no file of hits .* known to be of stage raw: leave stage out"):
         find_run_files(folder, "raw")
 
 
@@ -455,7 +457,7 @@ def test_recorded_run_folders() -> None:
 
     na22 = find_run_files(REAL / "na22-two-nai")
     assert (na22.stage, streams(na22)) == ("raw", [["SDataR_na22_two_nai.root"]])
-    assert na22.passed_over == ("2 files (CSV) in UNFILTERED: another stage of the run (--stage unfiltered)",)
+    assert na22.passed_over == ('2 files (CSV) in UNFILTERED: another stage of the run (stage="unfiltered")',)
 
     csv = find_run_files(REAL / "na22-two-nai", "unfiltered")
     assert [path.name[:8] for path in csv.paths] == ["Data_CH4", "Data_CH5"]

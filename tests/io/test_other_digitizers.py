@@ -340,7 +340,7 @@ def test_the_option_needs_a_step_and_a_number() -> None:
 
     assert rollover_ps("31", mapped) == rollover_ps("31:8ns", {}) == 2**31 * 8000
     for wrong in ("31", "x:8ns", "31:8", "63:8ns", "31:0ns", "-3:8ns"):
-        with pytest.raises(UsageError, match="--bits"):
+        with pytest.raises(UsageError, match=r"^bits takes|^bits .* needs|is not a clock step"):
             rollover_ps(wrong, {})
 
 
@@ -669,7 +669,7 @@ def test_lists_of_different_lengths_are_refused(tmp_path: Path, suffix: str) -> 
 def test_a_tree_of_events_without_a_map_says_what_to_do(tmp_path: Path) -> None:
     path = jagged_root(tmp_path / "run.root", *events())
 
-    with pytest.raises(InputError, match=r"no tree Data_R .*events.*--tree"):
+    with pytest.raises(InputError, match=r"no tree Data_R .*events.*with tree$"):
         read(path)
     with pytest.raises(InputError, match=r"\[columns\] of detectors\.toml"):
         read(path, tree="events")

@@ -290,7 +290,7 @@ def test_an_existing_file_is_kept_unless_told(tmp_path: Path, pairs: pl.DataFram
     path = tmp_path / f"pairs{suffix}"
     path.write_text("precious")
 
-    with pytest.raises(OutputError, match=rf"pairs\{suffix}: already exists: .*--overwrite"):
+    with pytest.raises(OutputError, match=rf"pairs\{suffix}: already exists: .*add overwrite=True"):
         gp.save(pairs.lazy(), path)
     assert path.read_text() == "precious"
 

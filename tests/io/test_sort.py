@@ -60,7 +60,7 @@ def test_a_table_whose_runs_are_mixed_is_sorted_by_run(tmp_path: Path) -> None:
     frame([(3, 0), (2, 1), (1, 1), (4, 0)]).with_columns(run).write_parquet(tmp_path / "mixed.parquet")
 
     said = gammapolars("coincidences", tmp_path / "mixed.parquet", "-o", tmp_path / "pairs.parquet").error
-    assert "run 4 appears again after run 8: sort the hits by run with convert --sort" in said
+    assert "run 4 appears again after run 8: sort the hits by run with 'gammapolars convert RUN... --sort" in said
     assert gammapolars("convert", tmp_path / "mixed.parquet", "--sort", "-o", tmp_path / "sorted.parquet").code == 0
     found = pl.read_parquet(tmp_path / "sorted.parquet").select("run", "timestamp_ps").rows()
     assert found == [(4, 1), (4, 3), (8, 2), (8, 4)]

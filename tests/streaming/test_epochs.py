@@ -245,7 +245,7 @@ def test_without_a_flag_a_step_back_to_the_beginning_is_called_what_it_looks_lik
 
 
 def test_a_step_back_elsewhere_points_to_the_sort() -> None:
-    with pytest.raises(TimeOrderError, match=r"hit 3 is 50 s earlier .*--reorder.*convert RUN\.\.\. --sort"):
+    with pytest.raises(TimeOrderError, match=r"hit 3 is 50 s earlier .*reorder_ps.*convert RUN\.\.\. --sort"):
         list(time_ordered([frame([(100 * S, 0), (200 * S, 0), (150 * S, 0)])]))
 
 

@@ -202,7 +202,7 @@ def test_a_step_back_of_just_the_buffer_is_repaired_and_one_more_is_not(rows: in
 
     assert times(list(time_ordered(in_batches(hits, rows), reorder_ps=10))) == [0, 90, 100, 101]
     with pytest.raises(
-        TimeOrderError, match=r"hit 3 is 10 ps earlier than a preceding hit \(at 90 ps\).*9 ps.*--reorder"
+        TimeOrderError, match=r"hit 3 is 10 ps earlier than a preceding hit \(at 90 ps\).*9 ps.*reorder_ps"
     ):
         list(time_ordered(in_batches(hits, rows), reorder_ps=9))
 

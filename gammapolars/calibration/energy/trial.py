@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gammapolars.calibration.energy.arrays import Indices, Lines, Peaks
 from gammapolars.calibration.energy.evidence import Candidate, positions
 from gammapolars.core.errors import CalibrationError
+from gammapolars.core.wording import setting
 
 LEAST_EVIDENCE = {2: -0.8, 3: -0.3}
 MANY_EVIDENCE = 5.5
@@ -105,7 +106,10 @@ class Trial:
             + (f" (ADC channels {places})" if places else "")
             + f" and {len(self.lines.energy)} lines"
             + (f" (keV {energies})" if energies else "")
-            + ": give the correct --source, or assign lines by hand with --lines ADC=KEV,ADC=KEV"
+            + setting(
+                ": give the correct --source, or assign lines by hand with --lines ADC=KEV,ADC=KEV",
+                ": give the lines of the correct source, or assign peaks to lines by hand with pairs",
+            )
         )
 
     def check(self, best: Candidate, margin: float, *, at_least: int) -> None:

@@ -17,6 +17,7 @@ from gammapolars.calibration.timing.walk import WalkFit, fit_walk
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.errors import CalibrationError
 from gammapolars.core.types import Floats, Key
+from gammapolars.core.wording import setting
 from gammapolars.corrections import walk_ps
 from gammapolars.detectors import Detectors
 
@@ -58,10 +59,12 @@ def fit_timing(
         if fit and walk is None and not _improves(before, after):
             walking, fit, corrected, after = _no_walk(sample, detectors), None, recorded, before
             notes.append(
-                "time walk is significant, but correcting it does not narrow the peaks: not used (force it with --walk)"
+                "time walk is significant, but correcting it does not narrow the peaks: not used (force it with "
+                f"{setting('--walk', 'walk=True')})"
             )
     if not fit and walk is None and any(detectors.at(*key).time_walk_ps for key in sample.keys):
-        notes.append("the time walk in --detectors is dropped (keep it with --no-walk)")
+        there, keep = setting("--detectors", "detectors"), setting("--no-walk", "walk=False")
+        notes.append(f"the time walk in {there} is dropped (keep it with {keep})")
     offsets = _offsets(sample, after, place)
     if fit:
         # Their fit includes the effect of walk on the offsets; the peaks' positions remain as a test of both.

@@ -22,6 +22,7 @@ from gammapolars.core import defaults
 from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.core.types import Key
 from gammapolars.core.units import MAX_PS, PS_PER_S, format_ps, parse_ps
+from gammapolars.core.wording import setting
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs, open_runs
 
@@ -81,7 +82,8 @@ def measure_timing(
         raise UsageError("hits cannot be selected by energy: no detector is calibrated in detectors.toml")
     if "adc" not in runs.hits.collect_schema():
         if walk:
-            raise UsageError("time walk needs adc values, which these hits do not have: leave --walk out")
+            leave_out = setting("--walk", "walk=True")
+            raise UsageError(f"time walk needs adc values, which these hits do not have: leave {leave_out} out")
         walk = False
     first = table.named(reference).key if reference is not None else None
     reading = PairReader(runs, reject, table, energy_kev, most_hits, progress)

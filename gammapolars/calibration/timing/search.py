@@ -17,6 +17,7 @@ from gammapolars.calibration.timing.sample import Sample, Sampler, ends_of
 from gammapolars.core.errors import CalibrationError
 from gammapolars.core.types import Floats, Integers, Key
 from gammapolars.core.units import format_ps
+from gammapolars.core.wording import setting
 
 CHANCE = 1e-6
 """Largest probability that a peak as clear occurs by chance, anywhere in a search."""
@@ -170,7 +171,8 @@ def check_search(search: Search, reach_ps: int, reading: PairReader) -> None:
         pairs += f" (the clearest excess has {max(best.excess, 0.0):.0f} pairs, {best.sigmas:.1f} standard deviations)"
     if len({board for board, _ in search.keys}) > 1:
         pairs += ", nor one that moves by up to 100 ppm of the time"
-    raise CalibrationError(f"{name}: {pairs}: is there a source of coincidences, and is --search wide enough?")
+    width = setting("--search", "search")
+    raise CalibrationError(f"{name}: {pairs}: is there a source of coincidences, and is {width} wide enough?")
 
 
 def draw_sample(reading: PairReader, search: Search, enough: int) -> tuple[Sample, dict[Pair, float]]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from gammapolars.core.errors import InputError, UsageError, readable
 from gammapolars.core.schema import HITS, DType
+from gammapolars.core.wording import setting
 from gammapolars.io.placed_reading import read_at
 
 FIELDS = {
@@ -112,8 +113,8 @@ def layouts_named(text: str) -> tuple[Layout, ...]:
     if set(words) <= set(FIELDS) and len(set(words)) == len(words) and "flags" in words:
         return (Layout(tuple(field for field in FIELDS if field in words)),)
     raise UsageError(
-        f"--bin-layout {text}: is not a layout: give a header from 0xCAE0 to 0xCAEF, 'old', or the fields "
-        f"of a record ({', '.join(FIELDS)}) separated by commas; flags must be included"
+        f"{setting('--bin-layout', 'bin_layout')} {text}: is not a layout: give a header from 0xCAE0 to 0xCAEF, 'old', "
+        f"or the fields of a record ({', '.join(FIELDS)}) separated by commas; flags must be included"
     )
 
 
@@ -173,10 +174,13 @@ LEAST_RECORDS = 8
 LEAST_CONSISTENT = 0.95
 """Part of the records that decides by itself; a reset clock or a damaged record must not hide the layout."""
 
-HOW_TO_NAME = (
-    "give the layout with --bin-layout: a header such as 0xCAE5, 'old', or the fields of a record, such as "
-    "energy,calibrated,short,flags,waveform"
-)
+
+def how_to_name() -> str:
+    """The ways to give the layout."""
+    return (
+        f"give the layout with {setting('--bin-layout', 'bin_layout')}: a header such as 0xCAE5, 'old', or the fields "
+        "of a record, such as energy,calibrated,short,flags,waveform"
+    )
 
 
 @dataclass(frozen=True)
@@ -226,7 +230,7 @@ def _opened(path: Path, descriptor: int, named: tuple[Layout, ...]) -> BinFile:
     if not consistent and not named:
         raise InputError(
             f"{path}: its records do not look like hits in the layout {layout.name} given by its header "
-            f"0x{header:04X}: is it damaged? If not, {HOW_TO_NAME}"
+            f"0x{header:04X}: is it damaged? If not, {how_to_name()}"
         )
     lengths = records.waveform_lengths(layout)
     return BinFile(
@@ -266,7 +270,7 @@ def _decided(path: Path, candidates: tuple[Layout, ...], records: "_Records", he
         "it has no header" if header is None else f"its header 0xCAE{header & 15:X} does not say which energies follow"
     )
     names = " and ".join(layout.name for layout in fitting) or "no known layout"
-    raise InputError(f"{path}: {reason}, and its records match {names}: {HOW_TO_NAME}")
+    raise InputError(f"{path}: {reason}, and its records match {names}: {how_to_name()}")
 
 
 class _Records:

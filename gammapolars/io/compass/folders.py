@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gammapolars.core.errors import InputError
+from gammapolars.core.wording import setting
 from gammapolars.io.compass.file_names import (
     STAGES,
     HitFile,
@@ -143,11 +144,14 @@ def _chosen(folder: Path, places: list[_Place], only: Stage | None) -> RunFiles:
     of_stage = [group for group in there if only in (None, group[0])]
     if not of_stage:
         stages = " and ".join(dict.fromkeys(stage for stage, _ in there))
-        raise InputError(f"{folder}: contains no hits of stage {only}, only {stages}: choose with --stage")
+        raise InputError(
+            f"{folder}: contains no hits of stage {only}, only {stages}: choose with {setting('--stage', 'stage')}"
+        )
     chosen = of_stage[0]
     selection, passed_over, warnings = _in_one_format(groups.pop(chosen), chosen[1])
     for (stage, other), files in groups.items():
-        why = "the same stage" if stage == chosen[0] else f"another stage of the run (--stage {stage})"
+        other_stage = setting(f"--stage {stage}", f'stage="{stage}"')
+        why = "the same stage" if stage == chosen[0] else f"another stage of the run ({other_stage})"
         passed_over.append(f"{_count_and_place([file.path for file in files], other)}: {why}")
     if others := [path for place in places for path in place.others]:
         passed_over.append(f"{_some(others)}: not named like CoMPASS list files (read if given by name)")
@@ -212,7 +216,7 @@ def _with_other_names(folder: Path, places: list[_Place], only: Stage | None) ->
 def _looked_for(places: list[_Place], only: Stage | None) -> str:
     """The files looked for in vain, and those there instead."""
     if only and any(place.others for place in places):
-        return f" that is known to be of stage {only}: leave --stage out"
+        return f" that is known to be of stage {only}: leave {setting('--stage', 'stage')} out"
     below = " or ".join(stage.upper() for stage in STAGES)
     names = [path for place in places for path in _listed(place.folder) if not stage_of_folder(path)]
     there = f"it contains {_some(names)}" if names else "it is empty"

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gammapolars.core.errors import InputError, first_line, readable
+from gammapolars.core.wording import setting
 from gammapolars.io.remote import is_remote
 from gammapolars.io.root.branches import Branch, Tree, checked
 from gammapolars.io.root.recovery import Expected, recover
@@ -54,7 +55,7 @@ def open_tree(
     if header.size < header.end and not (keep_going and expected):
         raise InputError(
             f"{path}: is truncated: it has {header.size} of the {header.end} bytes given in its header: "
-            "copy it again, or read what is there with --keep-going"
+            f"copy it again, or read what is there with {setting('--keep-going', 'losses=gp.Losses()')}"
         )
     try:
         tree = parse_tree(path, names) or _open_by_uproot(path, names)
@@ -111,15 +112,17 @@ def _open_by_uproot(path: Path, names: tuple[str, ...]) -> Tree:
 def _instead(kinds: dict[str, str]) -> str:
     """The content of a file in place of a tree that is looked for, and advice."""
     if have := ", ".join(sorted(name for name, kind in kinds.items() if kind in TREES)):
-        return f"(trees in it: {have}): choose the tree with --tree"
+        return f"(trees in it: {have}): choose the tree with {setting('--tree', 'tree')}"
     histograms = [name for name, kind in kinds.items() if re.fullmatch(HISTOGRAM, kind)]
     if not histograms:
         return "(trees in it: none) and no histograms: it contains no hits"
     more = f" and {len(histograms) - SHOWN} more" if len(histograms) > SHOWN else ""
-    return (
-        f"(trees in it: none), but histograms ({', '.join(histograms[:SHOWN])}{more}): these are not hits; "
-        f"commands that take spectra, such as peaks, read one by its name: --spectrum '{histograms[0]}'"
+    advice = setting(
+        f"commands that take spectra, such as peaks, read one by its name: --spectrum '{histograms[0]}'",
+        f"gp.read_spectrum reads one by its name, '{histograms[0]}'",
     )
+    shown = ", ".join(histograms[:SHOWN])
+    return f"(trees in it: none), but histograms ({shown}{more}): these are not hits; {advice}"
 
 
 def trees_in(path: Path) -> list[str]:
