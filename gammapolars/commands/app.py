@@ -58,7 +58,7 @@ def _root(
     show_completion: Annotated[bool, switch("--show-completion", "Print the script of this completion.")] = False,
 ) -> None:
     if version:
-        from gammapolars.io.provenance import versions
+        from gammapolars.core.versions import versions
 
         print(versions()["gammapolars"])
         raise typer.Exit

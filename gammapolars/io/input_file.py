@@ -9,11 +9,11 @@ from pathlib import Path
 import polars as pl
 
 from gammapolars.core.errors import GammapolarsError, InputError, UsageError
+from gammapolars.core.fingerprint import fingerprint
 from gammapolars.core.quantities import axis_columns
 from gammapolars.core.schema import HITS, require
 from gammapolars.core.small_files import check_regular
 from gammapolars.core.types import Key
-from gammapolars.io.fingerprint import fingerprint
 from gammapolars.io.foreign import as_hits
 from gammapolars.io.formats import FORMATS, REMOTE, format_of
 from gammapolars.io.pairs import ADVICE, is_of_pairs

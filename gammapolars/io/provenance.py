@@ -3,14 +3,14 @@
 import json
 import math
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from gammapolars.core.errors import DetectorsError
+from gammapolars.core.fingerprint import fingerprint
+from gammapolars.core.versions import versions
 from gammapolars.detectors import Detectors, format_detectors, parse_detectors
 from gammapolars.io import InputFile, Run, Runs
-from gammapolars.io.fingerprint import fingerprint
 from gammapolars.io.formats import format_of
 
 KEY = "gammapolars"
@@ -56,17 +56,6 @@ def _times(file: InputFile, run: Run, number: int, summary: dict[str, Any]) -> d
         return times
     of_run = next((one for one in summary.get("runs", []) if one["run"] == number), summary)
     return {name: of_run.get(name) for name in times}
-
-
-def versions() -> dict[str, str]:
-    """The versions of the packages that results depend on."""
-    numbers = {}
-    for package in ("gammapolars", "polars", "uproot", "numpy"):
-        try:
-            numbers[package] = version(package)
-        except PackageNotFoundError:
-            numbers[package] = "not installed"
-    return numbers
 
 
 def finite_json(text: str) -> Any:

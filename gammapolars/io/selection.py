@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gammapolars.core.errors import InputError, UsageError
+from gammapolars.core.fingerprint import fingerprint
 from gammapolars.core.wording import setting
 from gammapolars.io.compass.file_names import (
     STAGES,
@@ -16,7 +17,6 @@ from gammapolars.io.compass.file_names import (
     same_hits_twice,
 )
 from gammapolars.io.compass.folders import RunFiles, find_run_files
-from gammapolars.io.fingerprint import fingerprint
 from gammapolars.io.patterns import matches
 from gammapolars.io.remote import is_remote, remote_path
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from importlib.metadata import version
 
 from gammapolars.core.units import format_ps
+from gammapolars.core.versions import versions
 from gammapolars.gamma_lines import nuclides
-from gammapolars.io.provenance import versions
 from gammapolars.report import pair_text, runs, sections
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.drawing import ALT, Told, drawn, drawn_of_runs

@@ -15,10 +15,10 @@ from gammapolars.analysis.chance import SIDES
 from gammapolars.analysis.saved_pairs import ENDS, SavedPairs, SavedPairTally
 from gammapolars.core.types import Key
 from gammapolars.core.units import Window
+from gammapolars.core.versions import versions
 from gammapolars.detectors import Detectors, named
 from gammapolars.figures import png
 from gammapolars.io.pairs import ADVICE
-from gammapolars.io.provenance import versions
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.content import PAGE
 from gammapolars.report.drawing import ALT, against
