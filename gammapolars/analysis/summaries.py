@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,46 +13,19 @@ from gammapolars.analysis.chance import LOST, RandomNet
 from gammapolars.analysis.preselection import PreselectionAccount
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.run_warnings import run_warnings
-from gammapolars.core.records import Part, entries, optional
+from gammapolars.core.records import Part, optional
+from gammapolars.core.summaries import CommandSummary
 from gammapolars.core.units import Window
 from gammapolars.io.provenance import describe
 
 
 @dataclass(frozen=True, kw_only=True)
-class Summary:
-    """The summary of every command.
-
-    Attributes:
-        inputs: names of the files that were read.
-        outputs: names of the files that were written, the main one first.
-        warnings: what a reader must know before trusting the rest, one sentence each.
-        elapsed_s: how long the command took (s); not in the provenance of files.
-        hits_per_s: hits read in a second of that time, where runs are read.
-    """
-
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    elapsed_s: float | None = optional()
-    hits_per_s: float | None = optional()
-
-    def to_json(self) -> dict[str, Any]:
-        """The summary as one JSON object."""
-        return entries(self)
+class Summary(CommandSummary):
+    """The summary of a command that may read runs."""
 
     def provenance(self, recording: Recording) -> dict[str, str]:
         """The metadata entry for an output that runs were read for."""
         return describe(recording.runs, self.to_json(), recording.detectors)
-
-    def saved(self, *outputs: Path | str | None) -> Self:
-        """The same with the names of the files written; None: was not."""
-        return replace(self, outputs=(*self.outputs, *(str(output) for output in outputs if output is not None)))
-
-    def timed(self, elapsed_s: float) -> Self:
-        """The same with how long the command took."""
-        account = getattr(self, "account", None)
-        hits = account.hits_read if account else None
-        return replace(self, elapsed_s=elapsed_s, hits_per_s=None if hits is None else hits / elapsed_s)
 
 
 @dataclass(frozen=True, kw_only=True)

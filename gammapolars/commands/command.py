@@ -28,7 +28,7 @@ from gammapolars.core.visible import visible, visible_json
 from gammapolars.core.wording import on_command_line
 
 if TYPE_CHECKING:
-    from gammapolars.analysis.summaries import Summary
+    from gammapolars.core.summaries import CommandSummary
 
 Options = TypeVar("Options")
 
@@ -137,9 +137,9 @@ def _metavar(kind: Any) -> str | None:
     return next((METAVARS[one] for one in parts if one in METAVARS), None)
 
 
-def _asked_of(run: ModuleType, word: str, options: Any, stack: ExitStack) -> "Summary":
+def _asked_of(run: ModuleType, word: str, options: Any, stack: ExitStack) -> "CommandSummary":
     """Let a command's module do its work, with its input."""
-    done: Summary
+    done: CommandSummary
     if not isinstance(options, Recording):
         done = getattr(run, word)(options)
     elif hasattr(run, "of_pairs") and (pairs := stack.enter_context(options.saved_pairs(options.names))):
@@ -149,18 +149,34 @@ def _asked_of(run: ModuleType, word: str, options: Any, stack: ExitStack) -> "Su
     return done
 
 
-def _perform(folder: str, options: Any, *, as_json: bool) -> None:
-    """Open the runs that are named, do the work, and print the result."""
+def performed(folder: str, options: Any) -> "CommandSummary":
+    """Do the work of a command: open the runs that are named, guard its outputs, and sum up.
+
+    Args:
+        folder: the package of the command, such as `gammapolars.commands.align`.
+        options: its record of options.
+    """
     check_limit()
     run, started = import_module(f"{folder}.run"), time.perf_counter()
     raise_on_interrupt()
     with on_command_line(), guarded_outputs(options), ExitStack() as stack:
         if hasattr(run, "check"):
             run.check(options)
-        summary: Summary = _asked_of(run, folder.rpartition(".")[2], options, stack)
-    summary = summary.timed(time.perf_counter() - started)
+        summary = _asked_of(run, folder.rpartition(".")[2], options, stack)
+    return summary.timed(time.perf_counter() - started)
+
+
+def lines_of(folder: str, summary: "CommandSummary") -> list[str]:
+    """The summary of a command for people."""
+    run = import_module(f"{folder}.run")
+    words = run if hasattr(run, "text") else import_module(f"{folder}.text")
+    return [visible(line) for line in words.text(summary)]
+
+
+def _perform(folder: str, options: Any, *, as_json: bool) -> None:
+    """Do the work of a command, and print its summary."""
+    summary = performed(folder, options)
     if as_json:
         print(visible_json(json.dumps(summary.to_json(), ensure_ascii=not is_unicode(sys.stdout), allow_nan=False)))
     else:
-        words = run if hasattr(run, "text") else import_module(f"{folder}.text")
-        print("\n".join(map(visible, words.text(summary))))
+        print("\n".join(lines_of(folder, summary)))

@@ -5,9 +5,6 @@ from dataclasses import field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
-
 Rows = Sequence[dict[str, Any]]
 """The rows of a table that is made of numbers and lists."""
 
@@ -25,10 +22,9 @@ def to_json(value: Any) -> Any:
     """A value as JSON has it."""
     if is_dataclass(value) and not isinstance(value, type):
         return entries(value)
-    if isinstance(value, pl.DataFrame):
-        return value.to_dicts()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
+    for method in ("to_dicts", "tolist"):  # of tables and arrays, whose packages may not be loaded at all
+        if hasattr(value, method):
+            return getattr(value, method)()
     if isinstance(value, dict):
         return {name: to_json(one) for name, one in value.items()}
     if isinstance(value, list | tuple):

@@ -1,0 +1,40 @@
+"""The summary of a command: the part that all commands have."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from gammapolars.core.records import entries, optional
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandSummary:
+    """The summary of every command.
+
+    Attributes:
+        inputs: names of the files that were read.
+        outputs: names of the files that were written, the main one first.
+        warnings: what a reader must know before trusting the rest, one sentence each.
+        elapsed_s: how long the command took (s); not in the provenance of files.
+        hits_per_s: hits read in a second of that time, where runs are read.
+    """
+
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    elapsed_s: float | None = optional()
+    hits_per_s: float | None = optional()
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as one JSON object."""
+        return entries(self)
+
+    def saved(self, *outputs: Path | str | None) -> Self:
+        """The same with the names of the files written; None: was not."""
+        return replace(self, outputs=(*self.outputs, *(str(output) for output in outputs if output is not None)))
+
+    def timed(self, elapsed_s: float) -> Self:
+        """The same with how long the command took."""
+        account = getattr(self, "account", None)
+        hits = account.hits_read if account else None
+        return replace(self, elapsed_s=elapsed_s, hits_per_s=None if hits is None else hits / elapsed_s)
