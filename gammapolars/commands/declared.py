@@ -106,7 +106,7 @@ def guarded_outputs(options: Any) -> Iterator[None]:
 
     further = tuple(getattr(options, "further_outputs", ()))
     updates = [(marked[name].updates, path) for name, path in outputs.items()] + [("drift", path) for path in further]
-    protection = _protection(options, updates)
+    protection = inputs_of(options, updates)
     with protecting(protection), outputs_together():
         for path in (*outputs.values(), *further):
             protection.check(path)
@@ -114,8 +114,13 @@ def guarded_outputs(options: Any) -> Iterator[None]:
         yield
 
 
-def _protection(options: Any, updates: Sequence[tuple[str, Path]]) -> "Recorded":
-    """The files not to be replaced; of detectors.toml and its table of drift only those the command does not update."""
+def inputs_of(options: Any, updates: Sequence[tuple[str, Path]] = ()) -> "Recorded":
+    """The files that a command reads, which are not to be replaced.
+
+    Args:
+        options: of the command.
+        updates: files that it may replace, of the detectors.toml and its table of drift, each with its kind.
+    """
     from gammapolars.core.file_identity import same_file
     from gammapolars.io.recorded import read_by
 

@@ -1,6 +1,7 @@
 """Outputs that appear together: all are complete before the first takes its name, or none of them does."""
 
 import contextlib
+import filecmp
 import os
 import shutil
 from collections.abc import Iterator
@@ -122,6 +123,19 @@ class Transaction:
         """A hidden file or folder is complete; it will be called `path`."""
         self._outputs.append(_Output(hidden, path, overwrite=overwrite))
 
+    def files(self) -> dict[Path, Path]:
+        """The files that wait for their names, those in folders too: each by the name that it will have."""
+        return {
+            one.path / file.relative_to(one.hidden): file
+            for one in self._outputs
+            for file in (sorted(one.hidden.rglob("*")) if one.hidden.is_dir() else [one.hidden])
+            if file.is_file()
+        }
+
+    def leave_equal(self) -> None:
+        """Leave files whose content does not change as they are, with their times."""
+        self._outputs = [one for one in self._outputs if not _is_equal(one.hidden, one.path)]
+
     def _publish(self) -> None:
         if len(self._outputs) > 1:  # a single one replaces in one step
             for one in self._outputs:
@@ -136,6 +150,11 @@ class Transaction:
             if lost := [text for one, published in reversed(done) if (text := _taken_back(one, published))]:
                 raise OutputError("; ".join([str(error), *lost])) from error
             raise
+
+
+def _is_equal(hidden: Path, path: Path) -> bool:
+    """Whether both are files with the same content."""
+    return hidden.is_file() and path.is_file() and filecmp.cmp(hidden, path, shallow=False)
 
 
 def _taken_back(output: _Output, published: os.stat_result) -> str:
@@ -169,12 +188,12 @@ def outputs_together() -> Iterator[None]:
 
 
 @contextmanager
-def outputs_at_once() -> Iterator[None]:
-    """The same for temporary files, which are there at the end of the block whatever block encloses it."""
+def outputs_at_once() -> Iterator[Transaction]:
+    """The same for files that are there at the end of the block whatever block encloses it."""
     with Transaction() as outputs:
         token = _CURRENT.set(outputs)
         try:
-            yield
+            yield outputs
         finally:
             with contextlib.suppress(ValueError):  # a generator may be closed elsewhere
                 _CURRENT.reset(token)

@@ -76,7 +76,7 @@ def find_run_files(folder: str | Path, stage: Stage | None = None) -> RunFiles:
     places = _places(folder)
     if any(place.files for place in places):
         return _with_spectra(_chosen(folder, places, stage))
-    if runs := _runs_below(folder):
+    if runs := runs_below(folder):
         if len(runs) == 1:
             return find_run_files(runs[0], stage)
         raise InputError(f"{folder}: contains several runs ({_some(runs)}): give one of them, such as {runs[0]}")
@@ -125,12 +125,12 @@ def _listed(folder: Path) -> list[Path]:
         raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
 
 
-def _runs_below(folder: Path) -> list[Path]:
+def runs_below(folder: Path) -> list[Path]:
     """The run folders in a folder of runs, or in a project's DAQ folder."""
     below = [path for path in _listed(folder) if path.is_dir()]
     runs = [path for path in below if any(place.files for place in _places(path))]
     if not runs and (folder / "DAQ").is_dir():
-        return _runs_below(folder / "DAQ")
+        return runs_below(folder / "DAQ")
     return runs
 
 
