@@ -14,6 +14,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Calibrate": ("calibrate", "align", "drift", "efficiency", "detectors"),
     "Coincidences": ("coincidences", "matrix", "gate", "events", "lifetime", "angular"),
     "Results": ("report", "activity", "query"),
+    "Experiment": ("init", "run"),
     "Convert": ("convert", "simulate"),
     "Help": ("guide",),
 }

@@ -75,6 +75,18 @@ def queries(incomplete: str) -> list[str]:
     return sorted(path.stem for path in QUERIES.glob("[!_]*.py") if path.stem.startswith(incomplete))
 
 
+def steps(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of the steps of the experiment.toml on the command line."""
+    import tomllib
+
+    try:
+        document = tomllib.loads(Path(ctx.params.get("file") or "").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    tables = [name for name, value in document.items() if isinstance(value, dict | list)]
+    return [name for name in tables if name not in ("common", "runs") and name.startswith(incomplete)]
+
+
 def commands(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of commands, or of those of the group that is named before."""
     group: Any = ctx.find_root().command

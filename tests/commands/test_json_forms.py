@@ -65,6 +65,9 @@ CALLS = {
     "query of hits": "query QUERIES/rates_by_minute.py run.parquet -o rates.parquet",
     "query of pairs": "query QUERIES/gated_spectrum.py pairs.parquet -o gated.parquet",
     "query explained": "query QUERIES/gated_spectrum.py",
+    "init": "init run.parquet -o experiment.toml",
+    "run": "run small.toml",
+    "run, nothing to do": "run small.toml",
     "simulate": "simulate --source Co-60 --hits 500 --correlation 1173.2,1332.5=4,2,0 --truth t.parquet -o s.root",
     "detectors": "detectors import 1=ch1.CALp -o imported.toml",
     "coincidences": "coincidences run.parquet DETECTORS --veto HPGe=1ns --rates r.csv -o p.parquet",
@@ -139,6 +142,7 @@ def write_inputs(folder: Path, *, most: int = HITS) -> None:
     write_lines(folder / "lines.csv")
     (folder / "source.toml").write_text(ONE_DETECTOR + SOURCE)
     (folder / "efficient.toml").write_text(ONE_DETECTOR + EFFICIENCY)
+    (folder / "small.toml").write_text("runs = 'run.parquet'\n[rates]\n[coincidences]\n")
     (folder / "ch1.CALp").write_text(CALP)
 
 

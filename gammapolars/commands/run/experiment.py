@@ -1,0 +1,205 @@
+"""An experiment.toml: the steps of an analysis, each with the options of its command."""
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from gammapolars.commands.app import load
+from gammapolars.commands.command import OPTIONS
+from gammapolars.commands.declared import Reads, Writes, declared
+from gammapolars.commands.given import note_given
+from gammapolars.commands.options import Pairing, Reading
+from gammapolars.commands.run.kinds import KINDS
+from gammapolars.commands.run.record import Record
+from gammapolars.commands.run.steps import Step, check_steps
+from gammapolars.commands.run.values import keys_of, table_of, unknown, value_of
+from gammapolars.core.errors import InputError
+from gammapolars.core.small_files import read_small
+
+GENERAL = ("runs", "detectors", "output", "common")
+"""The keys of the file that are no step."""
+
+OUTPUT = "analysis"
+"""The folder of all outputs, where none is given."""
+
+OWN = ("name", "runs", "from")
+"""The keys of a step that are no options of its command."""
+
+
+COMMON = {one.name for kind in (Reading, Pairing) for one in fields(kind) if one.name != "detectors"} | {
+    *("window", "random", "reject", "add_back", "veto")
+}
+"""The options that steps may have in common: how runs are read, and how pairs are found."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The steps of an analysis.
+
+    Attributes:
+        file: the experiment.toml.
+        output: the folder of all outputs.
+        steps: in the order in which they are done.
+    """
+
+    file: Path
+    output: Path
+    steps: tuple[Step, ...]
+
+    def record(self) -> Record:
+        """The record of the steps that were done.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        return Record(self.output / f"{self.file.stem}.steps.json", self.file.parent)
+
+
+def load_experiment(file: Path) -> Experiment:
+    """Read an experiment.toml.
+
+    Raises:
+        InputError: it cannot be read, has an unknown key or a value of a wrong type, or its steps contradict.
+    """
+    document = _document(file)
+    if strange := [key for key in document if key not in (*GENERAL, *KINDS)]:
+        raise unknown(strange[0], [*GENERAL, *KINDS], str(file))
+    reader = _Reader(file, document)
+    steps = tuple(reader.steps())
+    if not steps:
+        raise InputError(f"{file}: has no steps: write a table such as [coincidences] or [report]")
+    check_steps(file, steps)
+    return Experiment(file, reader.output, steps)
+
+
+def _document(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(read_small(file).decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        hint = " (write paths of Windows with /, or in single quotes)" if "escape" in str(error).lower() else ""
+        raise InputError(f"{file}: cannot be read as TOML: {error}{hint}") from None
+    except InputError as error:
+        if file.exists():
+            raise
+        raise InputError(f"{error}: write one with 'gammapolars init RUN... -o {file}'") from None
+
+
+class _Reader:
+    """Makes steps of tables; the detectors.toml and the pairs that one writes are the input of those after it."""
+
+    def __init__(self, file: Path, document: Mapping[str, Any]) -> None:
+        self._file, self._document = file, document
+        runs, detectors = document.get("runs", []), document.get("detectors")
+        self._runs: list[str] = value_of(runs, list[str], f"{file}: runs")
+        self._detectors = None if detectors is None else value_of(detectors, Path, f"{file}: detectors")
+        self._pairs: str | None = None
+        self._common = table_of(document, "common", str(file))
+        self._output: str = value_of(document.get("output", OUTPUT), Path, f"{file}: output")
+        if strange := [key for key in self._common if key not in COMMON]:
+            raise unknown(strange[0], sorted(COMMON), f"{file}: [common]")
+
+    @property
+    def output(self) -> Path:
+        """The folder of all outputs."""
+        return self._file.parent / self._output
+
+    def steps(self) -> Iterator[Step]:
+        """The steps in their order.
+
+        Raises:
+            InputError: as for `load_experiment`.
+        """
+        names = Counter[str]()
+        for command, kind in KINDS.items():
+            tables = self._document.get(command, [])
+            if isinstance(tables, dict):
+                tables = [tables]
+            if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+                raise InputError(f"{self._file}: {command} must be a table: write [{command}] in a line of its own")
+            for place, table in enumerate(tables, 1):
+                name = self._name(command, table, place)
+                names[name] += 1
+                if names[name] > 1:
+                    raise InputError(f"{self._file}: two steps have the name '{name}': give them different names")
+                step = self._step(name, command, table)
+                yield step
+                if kind.measures:
+                    self._detectors = step.parameters["output"]
+                if command == "coincidences":
+                    self._pairs = step.parameters["output"]
+
+    def _name(self, command: str, table: Mapping[str, Any], place: int) -> str:
+        """The name of a step: as given, the energy of a gate, or the command with a number from the second on."""
+        usual = f"gate-{table['on']:g}" if isinstance(table.get("on"), int | float) and command == "gate" else command
+        usual = f"{usual}-{place}" if place > 1 and usual == command else usual
+        name = table.get("name", usual)
+        if not (isinstance(name, str) and name and all(letter.isalnum() or letter in " .+-_" for letter in name)):
+            raise InputError(f"{self._file}: [{command}] name must be of letters, digits and . + - _, not {name!r}")
+        return name
+
+    def _step(self, name: str, command: str, table: Mapping[str, Any]) -> Step:
+        """A step with all options: its own, those that are common, and the input that follows from steps before."""
+        load(command)
+        record: Any = OPTIONS[(command,)]
+        where, keys, hints = f"{self._file}: [{command}]", keys_of(record), get_type_hints(record, include_extras=True)
+        inputs = next(one for one, marker in declared(record, Reads).items() if marker.what == "runs")
+        allowed = [key for key in keys if key not in (inputs, "overwrite")]
+        if strange := [key for key in table if key not in (*OWN, *allowed)]:
+            raise unknown(strange[0], [*OWN, *allowed], where)
+        runs, are_runs = self._input(command, table, where)
+        own = {keys[key]: value_of(table[key], hints[keys[key]], f"{where} {key}") for key in table if key in allowed}
+        common = {
+            key: value_of(value, hints[key], f"{self._file}: [common] {key}")
+            for key, value in self._common.items()
+            if key in hints and are_runs
+        }
+        given = common | own
+        usual = KINDS[command].output
+        output = usual if name == command else name + Path(usual).suffix
+        values: dict[str, Any] = {"detectors": self._detectors, "output": output} | given | {inputs: runs}
+        values |= {key: self._inside(values[key]) for key in declared(record, Writes) if values.get(key) is not None}
+        parameters = {one.name: one.default for one in fields(record) if one.name != "overwrite"} | values
+        if missing := [key for key, value in parameters.items() if value is MISSING]:
+            raise InputError(f"{where} has no {missing[0]}, which must be given")
+        paths = {**declared(record, Reads), **declared(record, Writes)}
+        options = {
+            key: self._placed(value, as_path=key != inputs) if key in paths else value
+            for key, value in parameters.items()
+        }
+        return Step(name, command, note_given(record(**options, overwrite=True), given), parameters)
+
+    def _input(self, command: str, table: Mapping[str, Any], where: str) -> tuple[list[str], bool]:
+        """The input of a step, and whether it is runs."""
+        needs_hits = {"runs", "second", "and"} & table.keys()
+        wanted = table.get("from", "runs" if needs_hits else KINDS[command].reads)
+        if wanted not in ("runs", "pairs"):
+            raise InputError(f"{where} from must be 'runs' or 'pairs', not {wanted!r}")
+        if "from" in table and wanted == "pairs" and self._pairs is None:
+            raise InputError(f"{where} reads saved pairs, but there is no step [coincidences] that saves them")
+        if wanted == "pairs" and self._pairs is not None:
+            return [self._pairs], False
+        runs: list[str] = value_of(table.get("runs", self._runs), list[str], f"{where} runs")
+        if not runs:
+            raise InputError(f"{where} has no runs: give some at the top of the file: runs = ['run.root']")
+        return runs, True
+
+    def _inside(self, value: str) -> str:
+        """An output, which lies in the folder of outputs, from the folder of the file."""
+        return str(joined(Path(self._output), value))
+
+    def _placed(self, value: Any, *, as_path: bool) -> Any:
+        """A path, or paths, of the file from the present folder."""
+        if value is None:
+            return None
+        if isinstance(value, list):
+            return [self._placed(one, as_path=as_path) for one in value]
+        place = joined(self._file.parent, value)
+        return Path(place) if as_path else str(place)
+
+
+def joined(folder: Path, path: str) -> Path | str:
+    """A path that starts in a folder; the names of files on servers stay."""
+    return path if "://" in path else folder / path

@@ -1,0 +1,37 @@
+"""The commands that can be steps of an experiment, in the order in which they are done."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A command as a step.
+
+    Attributes:
+        output: the usual name of its main output.
+        reads: the experiment's runs, or the pairs that the step `coincidences` saved, if there is one.
+        measures: whether it writes a detectors.toml, which later steps take.
+    """
+
+    output: str
+    reads: Literal["runs", "pairs"] = "runs"
+    measures: bool = False
+
+
+KINDS: dict[str, Kind] = {
+    "calibrate": Kind("calibrated.toml", measures=True),
+    "align": Kind("aligned.toml", measures=True),
+    "drift": Kind("drift.parquet"),
+    "rates": Kind("rates.csv"),
+    "spectrum": Kind("spectra.parquet"),
+    "peaks": Kind("peaks.csv"),
+    "coincidences": Kind("pairs.parquet"),
+    "matrix": Kind("matrix.parquet", reads="pairs"),
+    "gate": Kind("gate.csv", reads="pairs"),
+    "events": Kind("events.parquet"),
+    "lifetime": Kind("lifetime.csv"),
+    "angular": Kind("angular.csv"),
+    "report": Kind("report"),
+}
+"""By the names of the commands."""

@@ -1,0 +1,104 @@
+"""The record of an experiment: of each step that was done, with what options, from which input, to which output.
+
+It is a file of its own, in the folder of outputs, since most outputs (detectors.toml, tables in CSV, pages, figures)
+have no place for it. That of a step is written when its outputs are complete and before they take their names: whenever
+a process ends, the record shows which of the two contents a file has, and whether the step is to be done again.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gammapolars.commands.run.stamps import Stamp
+from gammapolars.core.errors import InputError
+from gammapolars.core.small_files import read_small
+
+FORM = 1
+"""The number of the form of the file, to be counted up where it changes."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A step that was done.
+
+    Attributes:
+        parameters: all options.
+        versions: of the packages that results depend on.
+        names: of files, folders and patterns, which may mean other files later.
+        inputs: the files that it read, and those that were looked for and missing.
+        outputs: the fingerprints of the files that it wrote, by their names.
+        before: those of the files that they took the place of; None: there was none.
+        warnings: of the command.
+    """
+
+    parameters: dict[str, Any]
+    versions: dict[str, str]
+    names: tuple[str, ...]
+    inputs: dict[str, Stamp]
+    outputs: dict[str, str]
+    before: dict[str, str | None] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+class Record:
+    """The steps of an experiment that were done.
+
+    Args:
+        path: of its file.
+        folder: from which the names of files start in it.
+    """
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        self.path, self.folder = path, folder
+        self.entries = _entries(path) if path.exists() else {}
+
+    def place(self, path: Path) -> str:
+        """The name of a file in the record: it stays the same where the whole folder is moved."""
+        try:
+            return Path(os.path.relpath(path, self.folder)).as_posix()
+        except ValueError:  # on another drive of Windows
+            return str(path)
+
+    def path_of(self, place: str) -> Path:
+        """The file that has a name in the record."""
+        return self.folder / place
+
+    def keep(self, name: str, entry: Entry) -> None:
+        """Write an entry down at once, even within the outputs of a step.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        from gammapolars.io.output import write_bytes
+        from gammapolars.io.transaction import outputs_at_once
+
+        self.entries[name] = entry
+        steps = {name: asdict(entry) for name, entry in self.entries.items()}
+        text = json.dumps({"gammapolars": FORM, "steps": steps}, indent=1, ensure_ascii=False)
+        with outputs_at_once():
+            write_bytes(f"{text}\n".encode(), self.path, overwrite=True)
+
+
+def _entries(path: Path) -> dict[str, Entry]:
+    """The entries of a file.
+
+    Raises:
+        InputError: it is no record of this form.
+    """
+    try:
+        document = json.loads(read_small(path))
+        if document["gammapolars"] != FORM:
+            raise ValueError("it is of another version")
+        return {name: _entry(**one) for name, one in document["steps"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise InputError(
+            f"{path}: is no record of an experiment: remove it; all steps are then done again, and their outputs must "
+            "be removed as well, or replaced with --overwrite"
+        ) from None
+
+
+def _entry(inputs: dict[str, Any], names: list[str], warnings: list[str], **others: Any) -> Entry:
+    stamps = {place: Stamp(**one) for place, one in inputs.items()}
+    return Entry(inputs=stamps, names=tuple(names), warnings=tuple(warnings), **others)
