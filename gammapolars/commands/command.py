@@ -54,8 +54,9 @@ def command(
     class' own fields come first, then those of the classes that it inherits from, then --json. In the help they are
     under the `HEADING` of the class that has them, or under the one that their `Annotated` names. The class' docstring
     is the help of the command, with one command line as an example in each line below "Examples:". `typer.Context` in
-    an `Annotated` takes the words that typer does not know. `Reads` and `Writes` in it say that the field names
-    input of the command, which is never replaced, or output: a field that holds a path has one of them.
+    an `Annotated` takes the object that a class of commands of its own, `cls`, puts into the context. `Reads` and
+    `Writes` in it say that the field names input of the command, which is never replaced, or output: a field that holds
+    a path has one of them.
 
     In `run.py` of its folder, the function `check`, if there is one, judges the options before any run is opened; the
     function that has the folder's name gets the record, and where that is a `Recording`, the
@@ -75,14 +76,14 @@ def command(
         folder = options.__module__.rpartition(".")[0]
 
         parameters = list(_parameters(record))
-        words_left = next((one.name for one in parameters if one.annotation is typer.Context), None)
-        if words_left is None:  # typer gives one context
+        from_context = next((one.name for one in parameters if one.annotation is typer.Context), None)
+        if from_context is None:  # typer gives one context
             parameters.append(inspect.Parameter(CONTEXT, inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
 
         def called(*, as_json: bool, **given: Any) -> None:
-            context = given.pop(words_left or CONTEXT)
+            context = given.pop(from_context or CONTEXT)
             on_line = [name for name in given if _is_on_line(context, name)]
-            given |= {words_left: context.args} if words_left else {}
+            given |= {from_context: context.obj} if from_context else {}
             _perform(folder, note_given(record(**given), on_line), as_json=as_json)
 
         text, _, examples = inspect.cleandoc(options.__doc__ or "").partition(EXAMPLES)
@@ -90,7 +91,7 @@ def command(
         called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         called.__annotations__ = {one.name: one.annotation for one in parameters}
         word = name or folder.rpartition(".")[2]
-        group.command(word, cls=CommandWithHelp, epilog=inspect.cleandoc(examples), **settings)(called)
+        group.command(word, epilog=inspect.cleandoc(examples), **{"cls": CommandWithHelp} | settings)(called)
         OPTIONS[(word,) if group is app else (folder.rpartition(".")[2], word)] = options
         return options
 
@@ -105,8 +106,8 @@ def _parameters(record: Any) -> Iterator[inspect.Parameter]:
         for name in inspect.get_annotations(kind):
             default = by_name[name].default
             default = inspect.Parameter.empty if default is MISSING else default
-            yield _option(name, hints[name], default, kind.__dict__.get("HEADING"))
-    yield _option("as_json", AS_JSON, default=False)
+            yield option_of(name, hints[name], default, kind.__dict__.get("HEADING"))
+    yield option_of("as_json", AS_JSON, default=False)
 
 
 def _is_on_line(context: typer.Context, name: str) -> bool:
@@ -115,7 +116,7 @@ def _is_on_line(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _option(name: str, hint: Any, default: Any, heading: str | None = None) -> inspect.Parameter:
+def option_of(name: str, hint: Any, default: Any, heading: str | None = None) -> inspect.Parameter:
     """A parameter with its flags, its place in the help and a name for its value, where these are not given."""
     if get_origin(hint) is Annotated:
         kind, *notes = get_args(hint)

@@ -69,10 +69,10 @@ def simulated(incomplete: str) -> list[str]:
 
 
 def queries(incomplete: str) -> list[str]:
-    """Queries below the present folder, by name."""
-    from gammapolars.commands.declared import QUERIES
+    """Queries of the present folder and of the package, by name."""
+    from gammapolars.commands.query_files import query_files
 
-    return sorted(path.stem for path in QUERIES.glob("[!_]*.py") if path.stem.startswith(incomplete))
+    return sorted(one.name for one in query_files() if one.name.startswith(incomplete))
 
 
 def steps(ctx: typer.Context, incomplete: str) -> list[str]:

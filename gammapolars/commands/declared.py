@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from gammapolars.commands.query_files import query_path
+
 if TYPE_CHECKING:
     from gammapolars.io.recorded import Recorded
 
@@ -36,9 +38,6 @@ class Writes:
     updates: Literal["nothing", "detectors", "drift"] = "nothing"
     hits: bool = False
 
-
-QUERIES = Path("queries")
-"""Where a query named without a path is looked for, below the present folder."""
 
 FILE, RUNS, DETECTORS, OUTPUT, HITS = Reads(), Reads("runs"), Reads("detectors"), Writes(), Writes(hits=True)
 
@@ -80,23 +79,19 @@ def _types(hint: Any) -> Iterator[Any]:
         yield from _types(part)
 
 
-def query_path(name: str, folder: Path = QUERIES) -> Path:
-    """Where a query given by name or path lies, if there is one."""
-    return Path(name) if name.endswith(".py") else folder / f"{name}.py"
-
-
 @contextmanager
 def guarded_outputs(options: Any) -> Iterator[None]:
     """While a command runs, no input is replaced; its outputs appear together at the end.
 
-    Outputs whose names follow from other options are the property `further_outputs` of the options.
+    Outputs whose names follow from other options are the property `further_outputs` of the options, and inputs that no
+    field names are `further_inputs`.
 
     Raises:
         OutputError: an output is a file that is read, or one that was recorded.
         UsageError: two outputs are the same file.
     """
     marked = declared(type(options), Writes)
-    outputs = {name: path for name in marked if (path := getattr(options, name)) is not None}
+    outputs = [(name, path) for name in marked for path in _values(getattr(options, name))]
     if not outputs:
         yield
         return
@@ -105,12 +100,13 @@ def guarded_outputs(options: Any) -> Iterator[None]:
     from gammapolars.io.transaction import outputs_together
 
     further = tuple(getattr(options, "further_outputs", ()))
-    updates = [(marked[name].updates, path) for name, path in outputs.items()] + [("drift", path) for path in further]
+    updates = [(marked[name].updates, path) for name, path in outputs] + [("drift", path) for path in further]
     protection = inputs_of(options, updates)
     with protecting(protection), outputs_together():
-        for path in (*outputs.values(), *further):
+        paths = [*(path for _, path in outputs), *further]
+        for path in paths:
             protection.check(path)
-        check_apart(*outputs.values(), *further)
+        check_apart(*paths)
         yield
 
 
@@ -124,7 +120,7 @@ def inputs_of(options: Any, updates: Sequence[tuple[str, Path]] = ()) -> "Record
     from gammapolars.core.file_identity import same_file
     from gammapolars.io.recorded import read_by
 
-    names, files = list[str](), list[Path]()
+    names, files = list[str](), list[Path](getattr(options, "further_inputs", ()))
     for name, marker in declared(type(options), Reads).items():
         for value in _values(getattr(options, name)):
             if marker.what == "runs":

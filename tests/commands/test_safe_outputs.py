@@ -46,8 +46,7 @@ def cases() -> Iterator[Case]:
             for read, reads in declared(options, Reads).items():
                 if reads.what == "detectors" and writes.updates == "detectors":
                     continue
-                if read != "words":  # what typer does not know: the query's own options
-                    yield Case(words, written, read)
+                yield Case(words, written, read)
 
 
 def command_line(case: Case, path: Path, output: Path) -> list[str | Path]:
@@ -55,7 +54,7 @@ def command_line(case: Case, path: Path, output: Path) -> list[str | Path]:
     options, words = OPTIONS[case.words], list[str | Path](case.words)
     hints = typing.get_type_hints(options, include_extras=True)
     for field in fields(options):
-        if field.name == "words":
+        if field.name == "asked":
             continue
         kind, *notes = typing.get_args(hints[field.name])
         note = next((one for one in notes if not isinstance(one, Reads | Writes)), "")

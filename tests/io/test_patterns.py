@@ -9,7 +9,7 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 import polars as pl
 import pytest
 
-from gammapolars.commands.declared import query_path
+from gammapolars.commands.query_files import query_path
 from gammapolars.core.errors import DetectorsError
 from gammapolars.detectors import import_calp
 from gammapolars.io.patterns import as_pattern

@@ -1,165 +1,161 @@
-"""A user's query over a run, its result streamed to a file."""
+"""A query over a run or saved pairs, its result streamed to a file."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import typer
 
-from gammapolars.analysis import passes
-from gammapolars.analysis.accumulators import HitTally
+from gammapolars.analysis.passes import with_random
+from gammapolars.analysis.preselection import preselection_of
 from gammapolars.analysis.recording import Recording
-from gammapolars.analysis.saved_pairs import ENDS, SavedPairs, SavedPairsSummary
-from gammapolars.analysis.summaries import Summary, of_hits
+from gammapolars.analysis.saved_pairs import ENDS, SavedPairs
+from gammapolars.analysis.summaries import of_hits
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.checks import refuse
 from gammapolars.commands.given import is_given
-from gammapolars.commands.query import queries
+from gammapolars.commands.query import outputs, queries
+from gammapolars.commands.query.columns import MissingColumns, missing_columns
+from gammapolars.commands.query.inputs import RunTables, without_energies
+from gammapolars.commands.query.own_options import Asked
 from gammapolars.commands.query.parse import QueryOptions
-from gammapolars.commands.summaries import warnings
-from gammapolars.core.errors import GammapolarsError, InputError, QueryError, UsageError
-from gammapolars.core.records import Part, Rows, entries, optional
+from gammapolars.commands.query.records import (
+    QueryAccount,
+    QueryHelp,
+    QueryList,
+    QuerySummary,
+    SavedPairsQuerySummary,
+)
+from gammapolars.commands.query_files import query_files, replaces_shipped
+from gammapolars.core.errors import InputError, UsageError
+from gammapolars.core.flags import union
+from gammapolars.core.records import Rows, entries
 from gammapolars.core.schema import HITS
-from gammapolars.core.units import Window
 from gammapolars.corrections import calibrate
-from gammapolars.io import save
+from gammapolars.detectors import Detectors
 from gammapolars.io.pairs import ADVICE
 from gammapolars.streaming.slices import lazy_frame
 
+LOST = ("hits_damaged", "hits_out_of_range", "hits_repeated", "left_out")
 
-@dataclass(frozen=True, kw_only=True)
-class QueryAccount(Part):
-    """The account of hits and their times; null where a query chose by itself which hits to read, and how often.
-
-    Attributes:
-        hits_read: hits in the files.
-        hits_used: hits that no flag rejected.
-        hits_rejected: hits that some flag rejected.
-        rejected: hits by flag name.
-        hits_damaged: hits left out because the file is damaged there.
-        hits_out_of_range: hits left out because no hit can have their values.
-        hits_repeated: hits left out because they repeat another one, where those are to be dropped.
-        left_out: where hits were left out: `file`, `what` is wrong there, `hits`, and the `kind`.
-        real_time_s: from the first hit to the last (s).
-        first_timestamp_ps: of the first hit (ps).
-        last_timestamp_ps: of the last hit (ps).
-        runs: where there are several, each one's number, name, hits and times.
-    """
-
-    hits_read: int | None = None
-    hits_used: int | None = None
-    hits_rejected: int | None = None
-    rejected: dict[str, int] | None = None
-    hits_damaged: int
-    hits_out_of_range: int
-    hits_repeated: int
-    left_out: Rows
-    real_time_s: float | None = None
-    first_timestamp_ps: int | None = None
-    last_timestamp_ps: int | None = None
-    runs: Rows | None = optional()
+PAIRING = {"--random": "random", "--many-pairs": "many_pairs"}
+SELECTIONS = {"--add-back": "add_back", "--veto": "veto"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class QuerySummary(Summary):
-    """The results of a query.
-
-    Attributes:
-        query: its name.
-        arguments: of the query, by name.
-        window_ps: of the pairs, [low, high], if it takes any (ps).
-        account: what was read.
-    """
-
-    query: str
-    arguments: dict[str, Any]
-    window_ps: Window
-    account: QueryAccount
-
-
-@dataclass(frozen=True, kw_only=True)
-class SavedPairsQuerySummary(SavedPairsSummary):
-    """The results of a query of saved pairs.
-
-    Attributes:
-        query: its name.
-        arguments: of the query, by name.
-    """
-
-    query: str
-    arguments: dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class QueryHelp(Summary):
-    """The description of a query.
-
-    Attributes:
-        query: its name.
-        path: of its file.
-        description: its first words.
-        parameters: `name`, `type`, whether it is `required`, and its `default`.
-        takes_pairs: whether it takes the run's pairs.
-    """
-
-    query: str
-    path: str
-    description: str
-    parameters: Rows
-    takes_pairs: bool
-
-
-def query(options: QueryOptions) -> QuerySummary | SavedPairsQuerySummary | QueryHelp:
-    """Run a user's query over a run's hits, or say what it does where no run is named."""
-    own = queries.load(queries.find(options.name))
-    files, further_words = queries.split_arguments(options.runs or [], options.words)
-    if not files:
-        rows = [
-            {
-                "name": one.name,
-                "type": one.type.__name__,
-                "required": one.required,
-                "default": None if one.required else one.default,
-            }
-            for one in own.parameters
-        ]
-        return QueryHelp(
-            query=own.name,
-            path=str(own.path),
-            description=own.description,
-            parameters=rows,
-            takes_pairs=own.takes_pairs,
-        )
-    arguments = queries.parse_arguments(own, further_words)
-    if options.output is None:
+def query(options: QueryOptions) -> QuerySummary | SavedPairsQuerySummary | QueryHelp | QueryList:
+    """Run a query, or say what it does where no run is named, or list all where no query is."""
+    if options.name is None:
+        return _list()
+    asked = options.asked or Asked(queries.load(queries.find(options.name)), {})  # which says what is wrong with it
+    if not options.runs:
+        return _help(asked.query)
+    if not options.output:
         raise typer.BadParameter("a query needs an output file: add -o result.parquet")
-    with options.saved_pairs(files) as saved:
+    if missing := [one.flag for one in asked.query.parameters if one.name not in asked.values]:
+        raise UsageError(f"query '{asked.query.name}' needs {missing[0]}")
+    outputs.check(options.output, overwrite=options.overwrite)
+    with options.saved_pairs(options.runs) as saved:
         if saved:
-            return _of_pairs(own, arguments, saved, options)
+            return _of_pairs(asked, saved, options)
+    with options.recording(options.runs) as recording:
+        return _of_run(asked, recording, options)
+
+
+def _list() -> QueryList:
+    files = list(query_files())
+    rows: Rows = [
+        {"name": one.name, "description": one.summary, "path": str(one.path), "is_shipped": one.is_shipped}
+        for one in files
+    ]
+    notes = [note for one in files for note in _replaced(one.path)]
+    return QueryList(queries=rows, warnings=tuple(notes))
+
+
+def _help(own: queries.Query) -> QueryHelp:
+    rows = [
+        {
+            "name": one.name,
+            "type": one.type_name,
+            "required": one.required,
+            "default": None if one.required else str(one.default) if isinstance(one.default, Path) else one.default,
+            "description": one.meaning,
+        }
+        for one in own.parameters
+    ]
+    return QueryHelp(
+        query=own.name,
+        path=str(own.path),
+        description=own.description,
+        parameters=rows,
+        takes_pairs=own.takes_pairs,
+        warnings=tuple(_replaced(own.path)),
+    )
+
+
+def _replaced(path: Path) -> list[str]:
+    """Where a user's query is used in place of one that comes with the package."""
+    return [f"{path} is used in place of the query of gammapolars with this name"] if replaces_shipped(path) else []
+
+
+def _settings(own: queries.Query, detectors: Detectors, options: QueryOptions) -> dict[str, Any]:
+    """What the query asks to know of the command's options; others must not be given in vain.
+
+    Raises:
+        UsageError: some are.
+    """
+    if not own.takes_pairs:
+        refuse(options, PAIRING, f"query '{own.name}' takes no pairs")
+        for name in ("window", "reject"):
+            if name not in own.signature.settings:
+                refuse(options, {f"--{name}": name}, f"query '{own.name}' takes all hits, and no pairs")
     rule = PairRule(options.window, reject=options.reject)
-    recording = Recording(options.open(files), options.known, all_columns=True, many_pairs=options.many_pairs)
-    return _run(own, arguments, recording, rule, options.output, overwrite=options.overwrite)
+    known = {"detectors": detectors, "window": options.window, "reject": union(rule.reject)}
+    return {name: known[name] for name in own.signature.settings}
 
 
-def _of_pairs(
-    query: queries.Query, arguments: dict[str, Any], saved: SavedPairs, options: QueryOptions
-) -> SavedPairsQuerySummary:
+def _plan(asked: Asked, tables: dict[str, pl.LazyFrame], settings: dict[str, Any]) -> pl.LazyFrame:
+    """The result of a query, whose columns are all there."""
+    own = asked.query
+    result = own.run(tables.get("hits"), tables.get("pairs"), asked.values | settings)
+    try:
+        result.collect_schema()
+    except Exception as error:
+        raise own.failed("the query cannot be computed", error, named=False) from error
+    return result
+
+
+def _arguments(asked: Asked) -> dict[str, Any]:
+    """The values of options for JSON."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in asked.values.items()}
+
+
+def _of_pairs(asked: Asked, saved: SavedPairs, options: QueryOptions) -> SavedPairsQuerySummary:
     """Run a query over saved pairs, with energies where these or the detectors have them."""
-    assert options.output is not None
-    refuse(options, {"--reject": "reject"}, f"{saved.name} contains saved pairs, not single hits")
-    if not query.takes_pairs:
-        raise UsageError(f"{saved.name} contains pairs, but query '{query.name}' takes single hits: {ADVICE}")
+    own = asked.query
+    assert options.output
+    refused = {"--reject": "reject"} | PAIRING | SELECTIONS
+    refuse(options, refused, f"{saved.name} contains saved pairs, not single hits")
+    if not own.takes_pairs:
+        raise UsageError(f"{saved.name} contains pairs, but query '{own.name}' takes single hits: {ADVICE}")
     window = options.window if is_given(options, "window") else None
     pairs = saved.within(window, saved.files.pairs) if window else saved.files.pairs
-    if not saved.files.has_energies:
+    if not saved.is_calibrated:
+        pairs = without_energies(pairs)
+    elif not saved.files.has_energies:
         pairs = calibrate(pairs, saved.detectors)
+    missing = missing_columns(saved.name, saved.files.columns, options.detectors, calibrated=saved.is_calibrated)
+    with missing.explained(own):
+        result = _plan(asked, {"hits": _no_hits(saved), "pairs": pairs}, _settings(own, saved.detectors, options))
     tally = saved.count(pairs=pairs.select(*ENDS, *(["region"] if "region" in pairs.collect_schema() else [])))
-    summary = SavedPairsQuerySummary(**saved.summary(tally, window=window), query=query.name, arguments=arguments)
-    result = query.run(_no_hits(saved), pairs, arguments)
-    _save(query, result, options.output, lambda: saved.provenance(summary), overwrite=options.overwrite)
-    return summary.saved(options.output)
+    summary = SavedPairsQuerySummary(
+        **saved.summary(tally, _replaced(own.path), window=window), query=own.name, arguments=_arguments(asked)
+    )
+    origin = partial(saved.provenance, summary)
+    with missing.explained(own):
+        outputs.write(own, result, options.output, origin, saved.detectors, overwrite=options.overwrite)
+    return summary.saved(*options.output)
 
 
 def _no_hits(saved: SavedPairs) -> pl.LazyFrame:
@@ -171,64 +167,47 @@ def _no_hits(saved: SavedPairs) -> pl.LazyFrame:
     return lazy_frame(pl.Schema(HITS.columns | {"energy_kev": pl.Float64}), batches)
 
 
-def _run(
-    query: queries.Query,
-    arguments: dict[str, Any],
-    recording: Recording,
-    rule: PairRule,
-    output: Path,
-    *,
-    overwrite: bool,
-) -> QuerySummary:
-    """Run a query over hits, calibrated where detectors are, and stream its result to a file."""
-    detectors, tally = recording.detectors, HitTally()
-    one_pass = passes.PairPass(recording, rule, [tally])
-    pairs = one_pass.pairs() if query.takes_pairs else None
-    if pairs is not None and not len(detectors):
-        pairs = calibrate(pairs, detectors)  # energies that are null, rather than a column that is missing
-    result = query.run(calibrate(recording.hits, detectors), pairs, arguments)
+def _of_run(asked: Asked, recording: Recording, options: QueryOptions) -> QuerySummary:
+    """Run a query over a run, and stream its result to a file."""
+    own, output = asked.query, options.output
+    assert output
+    settings = _settings(own, recording.detectors, options)
+    recording.all_columns = True
+    rule = PairRule(options.window, reject=options.reject)
+    rule = with_random(recording, rule, options.random or ())
+    preselection = partial(preselection_of, recording.detectors, options.add_back, options.veto)
+    tables = RunTables(recording, rule, preselection)
+    missing = _missing(tables, options)
+    with missing.explained(own):
+        needed = {name: getattr(tables, name)() for name in (own.signature.first, *own.signature.tables)}
+        result = _plan(asked, needed, settings)
 
-    def summary() -> QuerySummary:
-        shared = of_hits(recording, tally, rule.reject, complete=query.takes_pairs)
-        read = entries(shared.pop("account")) | entries(shared.pop("times"))
-        # A query may read only some hits, or read them twice: each is counted once only where it takes pairs.
-        values = read if query.takes_pairs else {name: read[name] for name in LOST}
-        return QuerySummary(
-            **shared, query=query.name, arguments=arguments, window_ps=rule.window, account=QueryAccount(**values)
-        )
+        def origin() -> dict[str, str]:
+            return _summary(asked, tables).provenance(recording)
 
-    _save(query, result, output, lambda: summary().provenance(recording), overwrite=overwrite)
-    return summary().saved(output)
+        outputs.write(own, result, output, origin, recording.detectors, overwrite=options.overwrite)
+    return _summary(asked, tables).saved(*output)
 
 
-def _save(
-    query: queries.Query, result: pl.LazyFrame, output: Path, origin: Callable[[], dict[str, str]], *, overwrite: bool
-) -> None:
-    """Stream the result of a query to a file.
-
-    Raises:
-        QueryError: it cannot be computed.
-    """
-    try:
-        save(result, output, overwrite=overwrite, metadata=origin)
-    except GammapolarsError:
-        raise
-    except Exception as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise QueryError(f"{query.path}: the query cannot be computed: {reason}") from error
+def _missing(tables: RunTables, options: QueryOptions) -> MissingColumns:
+    recording = tables.recording
+    return missing_columns(tables.name, recording.schema, options.detectors, calibrated=recording.is_calibrated)
 
 
-LOST = ("hits_damaged", "hits_out_of_range", "hits_repeated", "left_out")
-
-
-def text(summary: QuerySummary | SavedPairsQuerySummary | QueryHelp) -> list[str]:
-    """The output of a query, or its description and parameters."""
-    if not isinstance(summary, QueryHelp):
-        return [f"query '{summary.query}' written to {summary.outputs[0]}", *warnings(summary)]
-    lines = [f"{summary.query} ({summary.path})", "", summary.description, ""]
-    for row in summary.parameters:
-        default = "needed" if row["required"] else f"default {row['default']!r}"
-        lines.append(f"  --{row['name'].replace('_', '-')} {row['type'].upper()}  ({default})")
-    if summary.takes_pairs:
-        lines.append("  reads the pairs of the run: --window, --reject and --detectors apply")
-    return "\n".join(lines).rstrip().split("\n")
+def _summary(asked: Asked, tables: RunTables) -> QuerySummary:
+    """What was read, when it has been read: of hits that a query chose by itself, how many is not known."""
+    rule, preselection = tables.rule, tables.counted
+    seen = preselection.read if preselection else None
+    further = (*_replaced(asked.query.path), *tables.warnings)
+    shared = of_hits(tables.recording, tables.tally, rule.reject, further, seen=seen, complete=tables.is_read)
+    read = entries(shared.pop("account")) | entries(shared.pop("times"))
+    values = read if tables.is_read else {name: read[name] for name in LOST}
+    return QuerySummary(
+        **shared,
+        query=asked.query.name,
+        arguments=_arguments(asked),
+        window_ps=rule.window,
+        random_ps=tuple(rule.regions.random) if rule.regions else None,
+        account=QueryAccount(**values),
+        preselection=preselection.account() if preselection else None,
+    )
