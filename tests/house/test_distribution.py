@@ -124,10 +124,14 @@ def does_the_main_job(there: Path, folder: Path) -> None:
     run(program, "simulate", *simulated, "-o", "run.root", cwd=folder)
     run(program, "coincidences", "run.root", *detectors, "-o", "pairs.parquet", cwd=folder)
     run(program, "query", "all_hits.py", "run.root", *detectors, "-o", "all.csv", cwd=folder)
+    run(program, "query", "rates_by_minute", "run.root", "-o", "rates.csv", cwd=folder)
     run(program, "guide", "--html", "guide", cwd=folder)
 
     assert (folder / "pairs.parquet").stat().st_size > 0
     assert (folder / "all.csv").read_text(encoding="utf-8").split() == ["hits", "5000"]
+    assert (folder / "rates.csv").read_text(encoding="utf-8").startswith("board,channel,minute,counts")
+    listed = run(program, "query", cwd=folder)
+    assert all(path.stem in listed for path in (ROOT / "queries").glob("[!_]*.py"))
     assert (folder / "guide" / "tutorial.html").exists()
 
 
@@ -163,12 +167,17 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: dict[str, Path]) ->
         names = [name for name in wheel.namelist() if ".dist-info/" not in name]
         licences = [name for name in wheel.namelist() if name.endswith(".dist-info/licenses/LICENSE")]
     package = [path for path in (ROOT / "gammapolars").rglob("*") if path.is_file()]
+    queries = [f"gammapolars/queries/{path.name}" for path in (ROOT / "queries").glob("*.py")]
 
     assert len(licences) == 1
     assert {Path(name).suffix for name in names} <= {*SHIPPED, ".typed"}
     assert sorted(names) == sorted(
-        path.relative_to(ROOT).as_posix() for path in package if path.suffix in {*SHIPPED, ".typed"}
+        [
+            *(path.relative_to(ROOT).as_posix() for path in package if path.suffix in {*SHIPPED, ".typed"}),
+            *queries,
+        ]
     )
+    assert len(queries) >= 3
     for name in ("py.typed", "guide/tutorial.md", "guide/template.html", "gamma_lines/gamma_lines.csv"):
         assert f"gammapolars/{name}" in names
 

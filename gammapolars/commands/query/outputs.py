@@ -1,40 +1,16 @@
 """Outputs of a query: its result as a table, and as figures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from gammapolars.commands.figure_files import FIGURES, check_figure, is_figure, save_figure
 from gammapolars.commands.query.queries import Query
 from gammapolars.core.errors import GammapolarsError, UsageError
-from gammapolars.detectors import Detectors, named
+from gammapolars.detectors import Detectors
 from gammapolars.io import check_writable, save
-from gammapolars.io.contents import MATRIX, SPECTRA, kind_by
-
-if TYPE_CHECKING:
-    from plotnine import ggplot
-    from plotnine.composition import Compose
-
-DRAWN = {
-    SPECTRA: "spectrum",
-    MATRIX: "matrix",
-    "time differences": "time_differences",
-    "rates": "rates",
-    "peaks": "peaks",
-    "lifetime": "lifetime",
-    "angular correlation": "angular",
-    "drift": "drift",
-}
-"""The functions of `gp.plot` that draw tables, by their contents."""
-
-BINS = ("energy_kev", "adc")
-VALUES = ("counts", "variance", "counts_unc", "width_kev", "width_adc", "name")
-"""Columns of spectra that do not distinguish them."""
-
-MOST_CURVES = 12
-"""Spectra that are drawn over each other."""
 
 
 def check(outputs: Sequence[Path], *, overwrite: bool) -> None:
@@ -73,64 +49,43 @@ def write(
         UsageError: there is no figure of such a table.
     """
     figures = [path for path in outputs if is_figure(path)]
-    word = drawn_by(result.collect_schema(), query) if figures else ""
+    if not figures:
+        _save(query, result, outputs, origin, overwrite=overwrite)
+        return
+    from gammapolars.commands.query.figures import drawn_by, figure  # with formats that tables do not need
+
+    word = drawn_by(result.collect_schema(), query.name)
+    with _computed(query):
+        table = result.collect(engine="streaming")
+    plot = figure(word, table, detectors)
+    _save(query, table.lazy(), [path for path in outputs if not is_figure(path)], origin, overwrite=overwrite)
+    for path in figures:
+        save_figure(plot, path, overwrite=overwrite)
+
+
+def _save(
+    query: Query,
+    result: pl.LazyFrame,
+    tables: Sequence[Path],
+    origin: Callable[[], dict[str, str]],
+    *,
+    overwrite: bool,
+) -> None:
+    for path in tables:
+        with _computed(query):
+            save(result, path, overwrite=overwrite, metadata=origin)
+
+
+@contextmanager
+def _computed(query: Query) -> Iterator[None]:
+    """Where a query fails while it is computed, the error names it.
+
+    Raises:
+        QueryError: it does.
+    """
     try:
-        frame = result.collect(engine="streaming").lazy() if figures else result
-        for path in outputs:
-            if not is_figure(path):
-                save(frame, path, overwrite=overwrite, metadata=origin)
+        yield
     except GammapolarsError:
         raise
     except Exception as error:
         raise query.failed("the query cannot be computed", error, named=False) from error
-    origin()
-    for path in figures:
-        save_figure(figure(word, frame.collect(), detectors), path, overwrite=overwrite)
-
-
-def drawn_by(columns: pl.Schema, query: Query) -> str:
-    """The name of the function that draws a table with these columns.
-
-    Raises:
-        UsageError: there is none.
-    """
-    kind = kind_by(columns)
-    if kind not in DRAWN:
-        what = f"{kind}, which have no figure" if kind else "a table that is not known"
-        raise UsageError(
-            f"the result of query '{query.name}' is {what} (columns {', '.join(columns)}): write it to .parquet, or "
-            "return a spectrum (energy_kev or adc, counts), a matrix (energy_kev_x, energy_kev_y, counts) or rates "
-            "(time_s, width_s, rate_cps)"
-        )
-    return DRAWN[kind]
-
-
-def figure(word: str, table: pl.DataFrame, detectors: Detectors) -> "ggplot | Compose":
-    """The figure of a table, as `gammapolars plot` draws its file."""
-    from gammapolars.figures import plot
-
-    if {"board", "channel"} <= {*table.columns} and "name" not in table.columns:
-        table = named(table, detectors)
-    further = _of_spectra(table) if word == "spectrum" else {}
-    drawn: ggplot | Compose = getattr(plot, word)(table, **further)
-    return drawn
-
-
-def _of_spectra(table: pl.DataFrame) -> dict[str, Any]:
-    """How spectra are drawn: the column that distinguishes those of one detector, and the name of the counts.
-
-    Raises:
-        UsageError: more than one column distinguishes them, or there are too many.
-    """
-    is_net = "variance" in table.columns and table.filter(pl.col("variance") != pl.col("counts")).height > 0
-    counts = {"counts": "net counts"} if is_net else {}
-    keys = [name for name in ("board", "channel", *BINS) if name in table.columns]
-    if not table.select(keys).is_duplicated().any():
-        return counts
-    others = [name for name in table.columns if name not in (*keys, *VALUES)]
-    if len(others) == 1 and table[others[0]].n_unique() <= MOST_CURVES:
-        return counts | {"overlay": others[0]}
-    raise UsageError(
-        f"the result has several spectra, by {', '.join(others) or 'no column'}: a figure takes those of detectors, or "
-        f"up to {MOST_CURVES} that one further column distinguishes"
-    )

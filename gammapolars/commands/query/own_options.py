@@ -56,10 +56,9 @@ class QueryCommand(CommandWithHelp):
         own = _options_of(query)
         taken = {word for one in self.params for word in (one.name, *one.opts, *one.secondary_opts)} | {"--help"}
         for one in own:
-            if twice := taken & {one.name, *one.opts, *one.secondary_opts}:
+            if taken & {one.name, *one.opts, *one.secondary_opts}:
                 raise QueryError(
-                    f"{query.path}: parameter '{one.name}' has the name of an option of this command "
-                    f"({max(map(str, twice))}): give it another name"
+                    f"{query.path}: parameter '{one.name}' has the name of an option of this command: rename it"
                 )
         command = copy(self)
         command.params = [*self.params[:2], *own, *self.params[2:]]

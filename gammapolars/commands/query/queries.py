@@ -76,7 +76,8 @@ class Query:
 
 def _failed(path: Path, what: str, error: Exception, *, named: bool = True) -> QueryError:
     kind = f"{type(error).__name__}: " if named else ""
-    return QueryError(f"{path}: {what}: {kind}{first_line(error)}{_place(error, path)}")
+    message = error.msg if isinstance(error, SyntaxError) else first_line(error)
+    return QueryError(f"{path}: {what}: {kind}{message}{_place(error, path)}")
 
 
 def _place(error: Exception, path: Path) -> str:
