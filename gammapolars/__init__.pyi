@@ -102,6 +102,7 @@ from .spectra import (
     time_slices as time_slices,
 )
 from .spectra.net_matrix import NetMatrix as NetMatrix
+from .streaming.map_slices import map_slices as map_slices
 from .streaming.slices import slices as slices
 
 __all__: list[str]

@@ -89,6 +89,7 @@ PUBLIC = [
     "load_detectors",
     "load_drift",
     "load_gates",
+    "map_slices",
     "match_lines",
     "matrix",
     "measure_timing",
