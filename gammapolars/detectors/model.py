@@ -1,5 +1,6 @@
 """The detectors of an experiment, and the properties of each."""
 
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -39,6 +40,10 @@ class Detector:
         time_walk_range: lowest and highest ADC channel of the fit of the walk; outside, the value at the nearest end is
             used.
         time_fwhm_ps: time resolution of this detector by itself (FWHM).
+        threshold_adc: hits with a smaller adc, as recorded, are not used.
+        threshold_kev: hits of a lower energy are not used.
+        range_adc: only hits whose adc, as recorded, lies in this range are used; both ends belong to it.
+        range_kev: only hits of energies in this range are used.
         theta_deg: polar angle of its direction from the source, 0 to 180 degrees.
         phi_deg: azimuth of that direction, degrees.
         group: detectors of one group, such as the crystals of a clover, are summed by add-back.
@@ -60,6 +65,10 @@ class Detector:
     time_walk_ps: Coefficients | None = None
     time_walk_range: tuple[float, float] | None = None
     time_fwhm_ps: float | None = None
+    threshold_adc: float | None = None
+    threshold_kev: float | None = None
+    range_adc: tuple[float, float] | None = None
+    range_kev: tuple[float, float] | None = None
     theta_deg: float | None = None
     phi_deg: float | None = None
     group: str = ""
@@ -72,6 +81,22 @@ class Detector:
     def key(self) -> tuple[int, int]:
         """Its (board, channel), as in hits."""
         return (self.board, self.channel)
+
+    @property
+    def limits_adc(self) -> tuple[float, float]:
+        """The lowest and the highest adc of its hits that are used; infinite where there is no limit."""
+        return _limits(self.threshold_adc, self.range_adc)
+
+    @property
+    def limits_kev(self) -> tuple[float, float]:
+        """The lowest and the highest energy (keV) of its hits that are used; infinite where there is no limit."""
+        return _limits(self.threshold_kev, self.range_kev)
+
+
+def _limits(threshold: float | None, within: tuple[float, float] | None) -> tuple[float, float]:
+    """Limits by a threshold and a range: both hold."""
+    low, high = within or (-math.inf, math.inf)
+    return (low if threshold is None else max(low, threshold)), high
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,10 @@ KEYS = {
     "time_walk_ps": "t = b1 adc^(-1/2) + b2 adc^-1 + ...",
     "time_walk_range": "ADC range of the fit",
     "time_fwhm_ps": "",
+    "threshold_adc": "hits below are not used",
+    "threshold_kev": "hits below are not used",
+    "range_adc": "hits outside are not used",
+    "range_kev": "hits outside are not used",
     "theta_deg": "",
     "phi_deg": "",
     "group": "",
@@ -112,6 +116,7 @@ def _detector(table: dict[str, Any]) -> Detector:
         time_walk_ps=_coefficients(table.get("time_walk_ps"), f"{where}: time_walk_ps", at_least=1),
         time_walk_range=_walk_range(table, where),
         time_fwhm_ps=_between(table, "time_fwhm_ps", where, 0, 1e12),
+        **_thresholds(table, where),
         theta_deg=_between(table, "theta_deg", where, 0, 180),
         phi_deg=_between(table, "phi_deg", where, -360, 360),
         **texts,
@@ -162,6 +167,21 @@ def _walk_range(table: dict[str, Any], where: str) -> tuple[float, float] | None
     if ends is not None and ends[0] <= 0:
         raise DetectorsError(f"{where}: time_walk_range must be above 0, because the walk diverges there")
     return ends
+
+
+def _thresholds(table: dict[str, Any], where: str) -> dict[str, Any]:
+    """The limits within which hits are used."""
+    limits: dict[str, Any] = {}
+    for unit in ("adc", "kev"):
+        threshold, within = f"threshold_{unit}", f"range_{unit}"
+        if threshold in table:
+            limits[threshold] = number(table[threshold], f"{where}: {threshold}")
+        limits[within] = _range(table.get(within), f"{where}: {within}")
+        if limits[within] and limits[within][0] == limits[within][1]:
+            raise DetectorsError(f"{where}: {within} is empty: write a lower and a higher number")
+        if limits[within] and limits.get(threshold, limits[within][0]) > limits[within][1]:
+            raise DetectorsError(f"{where}: {threshold} is above the end of {within}, so that no hit is used")
+    return limits
 
 
 def _between(table: dict[str, Any], key: str, where: str, low: float, high: float) -> float | None:

@@ -1,5 +1,6 @@
 """detectors.toml read, written and refused; PeakEasy calibrations imported."""
 
+import math
 import string
 from datetime import timedelta, timezone
 from pathlib import Path
@@ -69,6 +70,8 @@ DETECTORS = st.lists(
         fwhm=st.none() | st.lists(NUMBERS, min_size=1, max_size=10).map(tuple),
         time_offset_ps=st.integers(-(2**59), 2**59),
         time_fwhm_ps=st.none() | st.floats(0, 1e12),
+        threshold_kev=st.none() | NUMBERS,
+        range_adc=RANGES.filter(lambda ends: ends is None or ends[0] < ends[1]),
         theta_deg=st.none() | st.floats(0, 180),
         phi_deg=st.none() | st.floats(-360, 360),
         walk=WALKS,
@@ -106,6 +109,10 @@ EXPERIMENTS = st.builds(
 @pytest.fixture
 def toml(tmp_path: Path) -> Path:
     return tmp_path / "detectors.toml"
+
+
+def detector(lines: str) -> str:
+    return f"[[detector]]\nchannel = 1\n{lines}\n"
 
 
 def load(path: Path, text: str) -> Detectors:
@@ -167,11 +174,21 @@ def test_a_file_tells_everything_about_a_detector(toml: Path) -> None:
         ("energy = [0, 1]\nenergy_range = [5, 1]", "must be two numbers, the lower one first"),
         ("energy = [0, 1]\nenergy_range = [5]", "must be two numbers, the lower one first"),
         ("efficiency = [nan]", "not a finite number"),
+        ("threshold_kev = nan", "threshold_kev must be a finite number"),
+        ("range_kev = [20, 20.0]", "range_kev is empty"),
+        ("range_adc = [20, 10]", "range_adc must be two numbers, the lower one first"),
+        ("threshold_adc = 30\nrange_adc = [10, 20]", "threshold_adc is above the end of range_adc"),
     ],
 )
 def test_a_fit_that_cannot_be_is_refused(toml: Path, lines: str, reason: str) -> None:
     with pytest.raises(DetectorsError, match=reason):
         load(toml, f"[[detector]]\nchannel = 1\n{lines}\n")
+
+
+def test_a_threshold_and_a_range_both_hold(toml: Path) -> None:
+    (found,) = load(toml, detector("threshold_adc = 60\nrange_adc = [20, 900]\nthreshold_kev = 15.5"))
+
+    assert (found.limits_adc, found.limits_kev) == ((60.0, 900.0), (15.5, math.inf))
 
 
 def test_a_channel_alone_is_enough(toml: Path) -> None:
@@ -189,10 +206,6 @@ def test_whole_numbers_are_coefficients_too(toml: Path) -> None:
 
     assert found.energy == (0.0, 1.0)
     assert all(type(coefficient) is float for coefficient in found.energy)
-
-
-def detector(lines: str) -> str:
-    return f"[[detector]]\nchannel = 1\n{lines}\n"
 
 
 BAD_FILES = {

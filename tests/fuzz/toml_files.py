@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -25,6 +26,8 @@ time_offset_ps = -1500
 time_walk_ps = [-3e4, 2.5e5]
 time_walk_range = [40, 15000.0]
 time_fwhm_ps = 5800
+threshold_adc = 60
+range_kev = [20, 1500.5]
 theta_deg = 90
 phi_deg = -45.5
 group = "clover"
@@ -96,14 +99,24 @@ INLINE = "detector = [{channel = 1, name = 'a'}, {channel = 2, energy = [1.0, 2.
 CALIBRATIONS = {"energy": 2, "efficiency": 1}
 """Fitted polynomials, and how many coefficients they have at least."""
 
-LIMITS = {"time_fwhm_ps": (0, 1e12), "theta_deg": (0, 180), "phi_deg": (-360, 360)}
+FINITE = (-sys.float_info.max, sys.float_info.max)
+
+THRESHOLDS = {"threshold_adc": "range_adc", "threshold_kev": "range_kev"}
+"""Limits within which hits are used: a threshold, and the range of the same quantity."""
+
+LIMITS = {
+    "time_fwhm_ps": (0, 1e12),
+    "theta_deg": (0, 180),
+    "phi_deg": (-360, 360),
+    **dict.fromkeys(THRESHOLDS, FINITE),
+}
 """Numbers that a detector may have, and between what they lie."""
 
 TEXTS = ("name", "group", "kind", "notes")
 
 WALK = {"time_walk_ps", "time_walk_range"}
 
-KEYS = {"board", "channel", "fwhm", "time_offset_ps", *WALK, *LIMITS, *TEXTS} | {
+KEYS = {"board", "channel", "fwhm", "time_offset_ps", *WALK, *LIMITS, *THRESHOLDS.values(), *TEXTS} | {
     name + part for name in CALIBRATIONS for part in ("", "_covariance", "_range")
 }
 
@@ -232,6 +245,7 @@ def _detector(table: Any) -> dict[str, Any] | None:
     good &= all(isinstance(text, str) and _is_printable(text) for text in texts.values())
     good &= _are_coefficients(table.get("fwhm"), 1) and _is_walk(table)
     good &= all(_is_between(table.get(key), *limits) for key, limits in LIMITS.items())
+    good &= all(_are_thresholds(table.get(low), table.get(within)) for low, within in THRESHOLDS.items())
     good &= all(_is_calibration(table, name, least) for name, least in CALIBRATIONS.items())
     if not good:
         return None
@@ -244,6 +258,13 @@ def _detector(table: Any) -> dict[str, Any] | None:
 
 def _is_between(value: Any, low: float, high: float) -> bool:
     return value is None or (type(value) in (int, float) and low <= value <= high)
+
+
+def _are_thresholds(threshold: Any, within: Any) -> bool:
+    """A threshold in or below a range that is not empty, where there are both."""
+    if within is None:
+        return True
+    return _is_range(within) and within[0] < within[1] and (threshold is None or threshold <= within[1])
 
 
 def _is_walk(table: dict[str, Any]) -> bool:
