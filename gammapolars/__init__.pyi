@@ -64,7 +64,12 @@ from .core.schema import (
     TRIPLES as TRIPLES,
     require as require,
 )
-from .corrections import align as align, calibrate as calibrate, energy_kev as energy_kev
+from .corrections import (
+    align as align,
+    calibrate as calibrate,
+    energy_kev as energy_kev,
+    select_hits as select_hits,
+)
 from .corrections.drift_table import Drift as Drift
 from .detectors import (
     BoardClock as BoardClock,

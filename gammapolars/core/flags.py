@@ -32,6 +32,10 @@ FLAGS: dict[str, int] = {
 }
 """CAEN's bits. `saturation` is either of its two kinds; `fine_timestamp` is normal and rejects nothing."""
 
+REMOVED: dict[str, int] = {"below_threshold": 1 << 31, "above_range": 1 << 30, "outside_polygons": 1 << 29}
+"""Bits that no digitizer sets: they mark hits that a selection removes, and by what. A detector is dead after these
+hits as after all others, so that they pass along, like those that a flag rejects."""
+
 
 def names_in(mask: int) -> list[str]:
     """The names of a mask's bits, and the hexadecimal number of any bit without a name."""

@@ -1,4 +1,4 @@
-"""Corrections of hits: energy polynomials, gain factors, time offsets, walk and clocks; each as expressions."""
+"""Corrections of hits, as expressions: energies, gain factors, time offsets, walk, clocks; and selections of hits."""
 
 from gammapolars.corrections.energy import (
     MAX_TABLE,
@@ -11,11 +11,13 @@ from gammapolars.corrections.energy import (
     gain_corrected_adc,
     hit_energy,
 )
+from gammapolars.corrections.selection import Selection, select_hits
 from gammapolars.corrections.timing import align, aligned_in_order, corrected_time, spread_ps
 from gammapolars.corrections.walk import walk_ps
 
 __all__ = [
     "MAX_TABLE",
+    "Selection",
     "align",
     "aligned_in_order",
     "by_detector",
@@ -27,6 +29,7 @@ __all__ = [
     "energy_kev",
     "gain_corrected_adc",
     "hit_energy",
+    "select_hits",
     "spread_ps",
     "walk_ps",
 ]

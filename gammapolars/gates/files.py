@@ -9,10 +9,10 @@ from gammapolars.core.errors import InputError, UsageError
 from gammapolars.core.small_files import read_small
 from gammapolars.gates.polygon import PolygonGate
 
-KEYS = ("name", "x", "y", "vertices")
+KEYS = ("name", "x", "y", "vertices", "detectors")
 
 
-def load_gates(path: str | Path) -> tuple[PolygonGate, ...]:
+def load_gates(path: str | Path, *, of_hits: bool = False) -> tuple[PolygonGate, ...]:
     """The polygon gates of a file.
 
     Args:
@@ -26,6 +26,8 @@ def load_gates(path: str | Path) -> tuple[PolygonGate, ...]:
 
             (of pairs, a is the earlier hit, or the start; of a matrix there are its axes too, as `adc_x` and `adc_y`),
             or a .csv whose first line names the two columns and whose others are a vertex each, of one gate.
+        of_hits: whether single hits are to be selected: then a gate may have `detectors = ["n-1", "n-2"]`, and judges
+            only the hits of these.
 
     Raises:
         InputError: the file is missing, or is none of these; the message names the gate.
@@ -40,9 +42,12 @@ def load_gates(path: str | Path) -> tuple[PolygonGate, ...]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     try:
-        return _from_toml(text) if suffix == ".toml" else (_from_csv(text, path.stem),)
+        gates = _from_toml(text) if suffix == ".toml" else (_from_csv(text, path.stem),)
+        if not of_hits and (limited := [gate.name for gate in gates if gate.detectors]):
+            raise UsageError(f"gate '{limited[0]}' has 'detectors', which only a selection of single hits takes")
     except (InputError, UsageError) as error:
         raise type(error)(f"{path}: {error}") from None
+    return gates
 
 
 def _from_toml(text: str) -> tuple[PolygonGate, ...]:
@@ -76,7 +81,11 @@ def _gate(table: dict[str, Any], number: int) -> PolygonGate:
     if wrong := [vertices] if not isinstance(vertices, list) else [one for one in vertices if not _is_vertex(one)]:
         example = "[[100, 20], [4000, 900], [4000, 2000]]"
         raise InputError(f"{where}: vertices must be pairs of numbers, such as {example}, not {str(wrong[0])[:40]}")
-    return PolygonGate(table["x"], table["y"], tuple((x, y) for x, y in vertices), str(name))
+    detectors = table.get("detectors", [])
+    if not isinstance(detectors, list) or not all(isinstance(one, str) for one in detectors):
+        raise InputError(f'{where}: detectors must be a list of names, such as ["n-1", "n-2"], not {detectors!r}')
+    vertices = tuple((x, y) for x, y in vertices)
+    return PolygonGate(table["x"], table["y"], vertices, str(name), tuple(detectors))
 
 
 def _is_vertex(value: Any) -> bool:

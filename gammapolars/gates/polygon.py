@@ -37,6 +37,7 @@ class PolygonGate:
         y: the column along y.
         vertices: (x, y) in order around the polygon, either way; the last is joined to the first.
         name: its name in summaries.
+        detectors: where single hits are selected, the names of the detectors whose hits it judges; none: all.
 
     Raises:
         UsageError: fewer than three vertices, one that is not a finite number, all of them on one line, or edges that
@@ -47,6 +48,7 @@ class PolygonGate:
     y: str
     vertices: tuple[Vertex, ...]
     name: str = ""
+    detectors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         label = f"polygon '{self.name}'" if self.name else "a polygon"
