@@ -52,6 +52,7 @@ from .core.errors import (
     UsageError as UsageError,
 )
 from .core.flags import FLAGS as FLAGS, has_any as has_any
+from .core.pulse_shape import psd as psd
 from .core.schema import (
     DRIFT as DRIFT,
     EVENTS as EVENTS,

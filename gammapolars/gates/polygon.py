@@ -1,7 +1,7 @@
 """Gates that are polygons in two quantities, such as pulse shape against pulse height."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gammapolars.core import pulse_shape
 from gammapolars.core.errors import TableError, UsageError
 
 Vertex = tuple[float, float]
@@ -33,7 +34,8 @@ class PolygonGate:
     without one of its values is outside.
 
     Attributes:
-        x: the column along x, such as `energy_kev_a`, `adc` or `dt_ps`.
+        x: the column along x, such as `energy_kev_a`, `adc` or `dt_ps`. The pulse shape, `psd` of hits and `psd_a` or
+            `psd_b` of pairs, follows from the recorded adc values where a table has no such column.
         y: the column along y.
         vertices: (x, y) in order around the polygon, either way; the last is joined to the first.
         name: its name in summaries.
@@ -70,9 +72,13 @@ class PolygonGate:
             )
         object.__setattr__(self, "vertices", vertices)
 
-    def inside(self) -> pl.Expr:
-        """Whether a row's point lies in the polygon: a Boolean expression, false where a value is missing."""
-        x, y = (pl.col(name).cast(pl.Float64) for name in (self.x, self.y))
+    def inside(self, columns: Collection[str] = ()) -> pl.Expr:
+        """Whether a row's point lies in the polygon: a Boolean expression, false where a value is missing.
+
+        Args:
+            columns: of the table: a pulse shape that is not among them is calculated from the adc values.
+        """
+        x, y = (pulse_shape.column(name, columns).cast(pl.Float64) for name in (self.x, self.y))
         edges = pairwise((*self.vertices, self.vertices[0]))
         crossings = [
             _crosses(x, y, *sorted(edge, key=lambda end: end[1])) for edge in edges if edge[0][1] != edge[1][1]
@@ -85,22 +91,28 @@ class PolygonGate:
         Raises:
             TableError: the table lacks one of the columns.
         """
-        self.check(frame.collect_schema())
-        return frame.filter(self.inside())
+        columns = frame.collect_schema()
+        self.check(columns)
+        return frame.filter(self.inside(columns))
 
     @property
     def needs_further(self) -> bool:
         """Whether it needs columns that pairs have only if they are asked for."""
-        return any(name.startswith("adc_short") for name in (self.x, self.y))
+        return any(name.startswith(pulse_shape.SHORT) or pulse_shape.charges(name) for name in (self.x, self.y))
 
     def check(self, columns: pl.Schema) -> None:
-        """Raise unless a table has both columns, and they hold numbers.
+        """Raise unless a table has both columns, and they hold numbers; or has those from which they follow.
 
         Raises:
             TableError: it has not.
         """
         label = f"polygon '{self.name}'" if self.name else "the polygon"
-        for name in (self.x, self.y):
+        for asked in (self.x, self.y):
+            charges = () if asked in columns else pulse_shape.charges(asked)
+            if missing := [name for name in charges if name not in columns]:
+                raise TableError(f"{label} uses the pulse shape '{asked}': {pulse_shape.without(missing[0])}")
+        names = (name for asked in (self.x, self.y) for name in pulse_shape.sources(asked, columns))
+        for name in names:
             if name not in columns:
                 raise TableError(
                     f"{label} uses the column '{name}', which does not exist: choose from {', '.join(columns)}"

@@ -104,6 +104,7 @@ PUBLIC = [
     "per_second",
     "plot",
     "project",
+    "psd",
     "read_spectrum",
     "rebin",
     "require",
