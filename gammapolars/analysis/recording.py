@@ -11,7 +11,8 @@ import polars as pl
 from gammapolars.analysis.gain_correction import GainCorrection
 from gammapolars.analysis.preselection import Preselection
 from gammapolars.core.errors import TableError
-from gammapolars.core.quantities import ADC, ENERGY, Quantity
+from gammapolars.core.pulse_shape import without
+from gammapolars.core.quantities import ENERGY, Quantity
 from gammapolars.core.schema import HITS, require
 from gammapolars.core.types import Progress
 from gammapolars.corrections import align, aligned_in_order, spread_ps
@@ -23,7 +24,7 @@ from gammapolars.streaming.time_order import time_ordered
 
 T = TypeVar("T")
 
-OWN_COLUMNS = {*HITS.columns, "energy_kev", "gain_factor", "run"}
+OWN_COLUMNS = frozenset((*HITS.columns, "energy_kev", "gain_factor", "run"))
 """Formats differ in further columns: without them results are the same whatever a run was read from."""
 
 RESTARTED = (
@@ -45,6 +46,7 @@ class Recording:
         progress: called with how many hits have been read.
         preselection: add-back and vetoes, which hits pass before anything else sees them.
         all_columns: whether columns in which formats differ come along, such as `adc_short`.
+        further: those of them that come along in any case.
         recorded_energies: whether energies that were recorded with, or without, adc values are taken.
         many_pairs: whether pairs are looked for however many there are.
         most_hits: no more hits are read than so many, from the beginning; None: all.
@@ -55,6 +57,7 @@ class Recording:
     progress: Progress | None = None
     preselection: Preselection | None = None
     all_columns: bool = False
+    further: frozenset[str] = frozenset()
     most_hits: int | None = None
     recorded_energies: bool = True
     many_pairs: bool = False
@@ -85,6 +88,11 @@ class Recording:
         """Whether energies were recorded; those of detectors that have a polynomial are by that."""
         return "energy_kev" in self.schema
 
+    @property
+    def names(self) -> str:
+        """The names of the first runs, for errors."""
+        return ", ".join(run.name for run in self.runs.all[:3])
+
     def require_adc(self, purpose: str) -> None:
         """Raise where hits have no adc values.
 
@@ -95,13 +103,25 @@ class Recording:
             TableError: the runs have only energies in keV, or not even those.
         """
         if "adc" not in self.recorded.collect_schema():
-            names = ", ".join(run.name for run in self.runs.all[:3])
-            raise TableError(f"{names}: hits without adc values cannot be {purpose}")
+            raise TableError(f"{self.names}: hits without adc values cannot be {purpose}")
 
     def require_along(self, *quantities: Quantity) -> None:
-        """Raise where hits have no values of some quantities, the axes of a matrix."""
-        if ADC in quantities or (ENERGY in quantities and not self.has_energies):
+        """Raise where hits have no values of some quantities, the axes of a matrix or of spectra."""
+        needed = {name for quantity in quantities for name in quantity.needs}
+        if "adc" in needed or (ENERGY in quantities and not self.has_energies):
             self.require_adc("counted in a matrix")
+        if missing := sorted(needed - {"adc"} - {*self.runs.hits.collect_schema()}):
+            raise TableError(f"{self.names}: {without(missing[0])}")
+
+    def along(self, *quantities: Quantity) -> "Recording":
+        """The same with the columns that some quantities need.
+
+        Raises:
+            TableError: the runs do not have them.
+        """
+        self.require_along(*quantities)
+        needed = frozenset(name for quantity in quantities for name in quantity.needs) - OWN_COLUMNS
+        return replace(self, further=self.further | needed) if needed else self
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -119,7 +139,7 @@ class Recording:
             hits = hits.select(name for name in hits.collect_schema() if name != "energy_kev")
         if self.all_columns:
             return hits
-        return hits.select(name for name in hits.collect_schema() if name in OWN_COLUMNS)
+        return hits.select(name for name in hits.collect_schema() if name in OWN_COLUMNS | self.further)
 
     @cached_property
     def schema(self) -> pl.Schema:
@@ -155,7 +175,7 @@ class Recording:
             TableError: the runs have no flags.
         """
         require(self.recorded, HITS, columns=("board", "channel", "timestamp_ps", "flags"))
-        names = [name for name in self.recorded.collect_schema() if name in OWN_COLUMNS]
+        names = [name for name in self.recorded.collect_schema() if name in OWN_COLUMNS | self.further]
         return self._frames(self.runs.watched(batches_of(self.recorded.select(names))), self.runs.reorder_ps)
 
     def slices(self, reach_ps: int) -> Iterator[Slice]:

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
 
 from gammapolars.analysis.summaries import Summary
 from gammapolars.core.errors import InputError, TableError, UsageError
-from gammapolars.core.quantities import ADC, ENERGY, Quantity
+from gammapolars.core.pulse_shape import without
+from gammapolars.core.quantities import ADC, ENERGY, Quantity, are_of_pairs
 from gammapolars.core.records import optional
 from gammapolars.core.types import Progress
 from gammapolars.core.units import Window, parse_window
@@ -123,8 +125,14 @@ class SavedPairs:
         """
         if other := [one.word for one in quantities if not one.of_pairs]:
             raise UsageError(f"{self.name} contains pairs, but an axis of {other[0]} needs single hits: {ADVICE}")
+        if not all(are_of_pairs(x, y) for x, y in pairwise(quantities)):
+            words = " and ".join(one.word for one in quantities)
+            raise UsageError(f"{self.name} contains pairs, but {words} of the same hit need single hits: {ADVICE}")
         if (ADC in quantities and not self.files.has_adc) or (ENERGY in quantities and not self.is_calibrated):
             raise TableError(f"{self.name}: its pairs have no values along these axes")
+        needed = [f"{name}_{side}" for one in quantities for name in one.needs for side in "ab"]
+        if missing := [name for name in needed if name not in self.files.columns]:
+            raise TableError(f"{self.name}: {without(missing[0])}: form the pairs again with --adc-short")
 
     @cached_property
     def pairs(self) -> pl.LazyFrame:

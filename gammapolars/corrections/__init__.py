@@ -11,6 +11,7 @@ from gammapolars.corrections.energy import (
     gain_corrected_adc,
     hit_energy,
 )
+from gammapolars.corrections.pulse_shape import dithered_psd
 from gammapolars.corrections.selection import Selection, select_hits
 from gammapolars.corrections.timing import align, aligned_in_order, corrected_time, spread_ps
 from gammapolars.corrections.walk import walk_ps
@@ -26,6 +27,7 @@ __all__ = [
     "dithered_adc",
     "dithered_energy",
     "dithered_pairs",
+    "dithered_psd",
     "energy_kev",
     "gain_corrected_adc",
     "hit_energy",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 import polars as pl
 
 from gammapolars.core.errors import DetectorsError, TableError
-from gammapolars.corrections.dithering import dithered, time_of
+from gammapolars.corrections.dithering import dithered_values
 from gammapolars.detectors import Detector, Detectors
 
 MAX_TABLE = 2**16
@@ -168,9 +168,7 @@ def dithered_adc(columns: Iterable[str], suffix: str = "") -> pl.Expr:
         suffix: of the columns: none, `_a` or `_b`.
     """
     names = set(columns)
-    board = f"board{suffix}" if f"board{suffix}" in names else None
-    noisy = dithered(f"adc{suffix}", time_of(names, suffix), f"channel{suffix}", board)
-    return gain_corrected_adc(names, suffix, adc=noisy)
+    return gain_corrected_adc(names, suffix, adc=dithered_values(names, "adc", suffix))
 
 
 def dithered_energy(columns: Iterable[str], detectors: Detectors, suffix: str = "") -> pl.Expr:

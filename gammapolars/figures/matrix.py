@@ -10,7 +10,7 @@ import polars as pl
 
 from gammapolars.core.digits import rounded
 from gammapolars.core.errors import TableError, UsageError
-from gammapolars.core.quantities import ADC, BY_COLUMN, ENERGY, Quantity, axis_columns
+from gammapolars.core.quantities import ADC, BY_COLUMN, ENERGY, PULSE_HEIGHTS, Quantity, are_of_pairs, axis_columns
 from gammapolars.figures import axes, bins
 from gammapolars.figures import theme as house
 from gammapolars.figures.finish import finish, is_inside
@@ -89,11 +89,11 @@ def _title(x: Quantity, y: Quantity) -> str:
         return GAMMA_GAMMA
     if x == y == ADC:
         return "Coincidence matrix (uncalibrated)"
-    return "Pairs" if x.of_pairs and y.of_pairs else "Hits"
+    return "Pairs" if are_of_pairs(x, y) else "Hits"
 
 
 def _nothing(x: Quantity, y: Quantity) -> str:
-    if x == y and x in (ENERGY, ADC):
+    if x == y and x in PULSE_HEIGHTS:
         return "no data: no pair has two energies, or no bin has positive net counts"
     return "no data: no bin has positive net counts"
 
@@ -123,10 +123,9 @@ def _symmetric(
     style: FigureStyle,
 ) -> p9.ggplot:
     """A square matrix, with the same bins on both axes."""
-    unit = quantity.drawn_unit
     width = bins.bin_width(pl.concat([table["x"], table["y"]]))
     hidden = 0.0
-    if style.range_x is None:
+    if style.range_x is None and quantity in PULSE_HEIGHTS:
         table, hidden = _crop(table, max((max(place) for place in spots), default=0.0))
     grid, width = _grid(table, width, style.bin)
     # Net counts can lie below 0: they are added up as they are, and only what is drawn on a logarithm must be positive.
@@ -149,7 +148,7 @@ def _symmetric(
             y=_axis_label(quantity, 2, None) if quantity == ENERGY else quantity.axis_title(" of the other"),
         ),
         house.house_theme(style, height=6.4, wide=WIDE),
-        colour_scale(positive, f"Pairs per bin\n({width:.4g} × {width:.4g} {unit})", style, height=6.4),
+        colour_scale(positive, f"Pairs per bin\n({width:.4g} × {quantity.drawn(width)})", style, height=6.4),
     )
     return finish(plot, style)
 
@@ -283,7 +282,7 @@ def _of_two(
     firsts = [float(table.select(pl.col(side).min()).item()) - step / 2 for side, step in zip("xy", steps, strict=True)]
     sides = zip("xy", firsts, (x_width, y_width), strict=True)
     grid = grid.with_columns((first + (pl.col(side) + 0.5) * width).alias(side) for side, first, width in sides)
-    size = f"{x_width:.4g} {x.drawn_unit} × {y_width:.4g} {y.drawn_unit}"
+    size = f"{x.drawn(x_width)} × {y.drawn(y_width)}"
     of = names or (("detectors of x", "detectors of y") if x == y else (None, None))
     plot = house.compose(
         p9.ggplot(grid, p9.aes("x", "y")),
@@ -299,9 +298,7 @@ def _of_two(
             y=_axis_label(y, 2, of[1]),
         ),
         house.house_theme(style, height=5.6, wide=WIDE),
-        colour_scale(
-            positive, f"{'Pairs' if x.of_pairs and y.of_pairs else 'Hits'} per bin\n({size})", style, height=5.6
-        ),
+        colour_scale(positive, f"{'Pairs' if are_of_pairs(x, y) else 'Hits'} per bin\n({size})", style, height=5.6),
     )
     return finish(plot, style)
 

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import TableError
-from gammapolars.core.quantities import BY_COLUMN
+from gammapolars.core.quantities import BY_COLUMN, PULSE_HEIGHTS
 from gammapolars.core.types import Floats, Integers
 from gammapolars.gates import Gate
 from gammapolars.spectra.bins import CLOSE, width_of
@@ -169,7 +169,7 @@ def like_axes(matrix: pl.DataFrame) -> tuple[str, str]:
     columns = axes_of(matrix.schema)
     check_independent(matrix.schema)
     x, y = (BY_COLUMN[name[:-2]] for name in columns)
-    if x != y or not (x.of_hits and x.of_pairs):
+    if x != y or x not in PULSE_HEIGHTS:
         raise TableError(f"this is a matrix of {x.column} and {y.column}, but two energies or two adc are needed")
     if matrix.is_empty():
         raise TableError("the matrix has no counts")

@@ -26,6 +26,7 @@ from gammapolars.analysis.accumulators import (
     InRegions,
     Matrix,
     PairTally,
+    PulseShapes,
     Rates,
     RecordedTime,
     RunSpectra,
@@ -46,7 +47,7 @@ from gammapolars.calibration.timing import reading
 from gammapolars.calibration.timing.reading import Histograms
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.regions import regions_of
-from gammapolars.core.quantities import ADC, TIME, TIME_DIFFERENCE
+from gammapolars.core.quantities import ADC, PSD, TIME, TIME_DIFFERENCE
 from gammapolars.core.schema import REGION
 from gammapolars.core.units import Window
 from gammapolars.corrections import calibrate
@@ -165,6 +166,13 @@ KINDS = {
     "matrix of hits": Kind(
         lambda _: Matrix(Axis(ADC, 4.0), Axis(TIME, 1e-10), DETECTORS, mask=BAD), lambda a: [a.table()]
     ),
+    "pulse shapes": Kind(
+        lambda _: PulseShapes(Axis(PSD, 0.05, 0.0, 0.5), BAD), lambda a: (a.table(), a.warnings(DETECTORS))
+    ),
+    "matrix of pulse shapes": Kind(
+        lambda _: Matrix(Axis(PSD, 0.05, 0.0, 0.5), Axis(ADC, 4.0), DETECTORS, mask=BAD),
+        lambda a: (a.table(), a.shapes.warnings(DETECTORS)),
+    ),
     "drift": Kind(drift_spectra, drift_results, is_final=True),
     "histograms": Kind(lambda _: Histograms(2500, bins=900), lambda a: (a.width_ps, histograms(a))),
 }
@@ -175,7 +183,7 @@ def recorded(draw: st.DrawFn) -> pl.DataFrame:
     """Calibrated hits of four detectors in one to three runs, each in time order."""
     drawn = draw(st.lists(runs(most=20), min_size=1, max_size=3))
     hits = pl.concat(of.with_columns(run=pl.lit(number, pl.UInt16)) for number, of in enumerate(drawn, 1))
-    hits = hits.with_columns(pl.col("channel").clip(0, 1))
+    hits = hits.with_columns(pl.col("channel").clip(0, 1), adc_short=(pl.col("adc") * 2 // 3).cast(pl.UInt16))
     return calibrate(hits.lazy(), DETECTORS).collect()
 
 

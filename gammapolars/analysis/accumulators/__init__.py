@@ -10,6 +10,7 @@ from gammapolars.analysis.accumulators.matrix import Matrix as Matrix
 from gammapolars.analysis.accumulators.pairs import InRegions as InRegions
 from gammapolars.analysis.accumulators.pairs import PairTally as PairTally
 from gammapolars.analysis.accumulators.pairs import TimeDifferences as TimeDifferences
+from gammapolars.analysis.accumulators.pulse_shapes import PulseShapes as PulseShapes
 from gammapolars.analysis.accumulators.rates import Rates as Rates
 from gammapolars.analysis.accumulators.recorded_time import RecordedTime as RecordedTime
 from gammapolars.analysis.accumulators.spectra import AdcSpectra as AdcSpectra

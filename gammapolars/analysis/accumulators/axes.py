@@ -7,10 +7,10 @@ from typing import NamedTuple
 import polars as pl
 
 from gammapolars.coincidences.rule import b_is_lower
-from gammapolars.core.quantities import ADC, ENERGY, TIME, TIME_DIFFERENCE, Quantity
+from gammapolars.core.quantities import ADC, ENERGY, PSD, TIME, TIME_DIFFERENCE, Quantity
 from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S
-from gammapolars.corrections import dithered_adc, dithered_energy, hit_energy
+from gammapolars.corrections import dithered_adc, dithered_energy, dithered_psd, hit_energy
 from gammapolars.detectors import Detectors
 from gammapolars.detectors.hits import is_one_of
 from gammapolars.spectra.bins import quotient
@@ -120,6 +120,7 @@ VALUES: dict[Quantity, Callable[[Rows, str], pl.Expr]] = {
     ADC: lambda rows, suffix: dithered_adc(rows.columns, suffix),
     TIME_DIFFERENCE: lambda _, of_x: pl.col("dt_ps") if of_x == "_a" else -pl.col("dt_ps"),
     TIME: lambda _, suffix: quotient(pl.col(f"timestamp_ps{suffix}"), PS_PER_S),
+    PSD: lambda rows, suffix: dithered_psd(rows.columns, suffix),
 }
 """Values of hits, or of one hit of pairs, by the suffix of its columns: none, `_a` or `_b`. A quantity that single hits
 do not have is one of the whole pair, from its hit of x to that of y: by the suffix of x."""

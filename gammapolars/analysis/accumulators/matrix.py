@@ -7,9 +7,10 @@ import polars as pl
 
 from gammapolars.analysis.accumulators.accumulator import Accumulator, Mergeable, State
 from gammapolars.analysis.accumulators.axes import ALL, Axis, Rows, Sides, values_along
+from gammapolars.analysis.accumulators.pulse_shapes import PulseShapes
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import has_any
-from gammapolars.core.quantities import ADC, ENERGY
+from gammapolars.core.quantities import ADC, ENERGY, PSD, are_of_pairs
 from gammapolars.core.types import Integers, Key
 from gammapolars.core.units import Window
 from gammapolars.detectors import Detectors
@@ -102,7 +103,8 @@ diagonal are counted."""
 class Matrix(Accumulator):
     """Pairs by two quantities of their hits, less random ones where they have weights; or hits by two of their own.
 
-    It is one of hits where an axis is a quantity that pairs do not have, such as the time.
+    It is one of hits where an axis is a quantity that pairs do not have, such as the time, or that belongs to the same
+    hit as the other, such as the pulse shape against the energy.
 
     Args:
         x: the bins along x.
@@ -117,6 +119,9 @@ class Matrix(Accumulator):
         sums: whether energies are of several hits each, as add-back makes them.
         unlike: whether detectors may differ in their scale, as those without a calibration do in their gain: a
             symmetric matrix of only two detectors is then one of the first against the second.
+
+    Attributes:
+        shapes: of the hits that it is made of, where an axis is the pulse shape.
     """
 
     def __init__(
@@ -138,6 +143,7 @@ class Matrix(Accumulator):
         self._ends = Tally(*ENDS)
         self._detectors, self._sums, self._mask = detectors, sums, mask
         self._window, self._sides, self.polygons = window, sides, polygons
+        self.shapes = _shapes((x, y), mask, sides)
         self._waiting: list[pl.DataFrame] = []
         self._cells = CellTally(symmetric=symmetric and not unlike)
 
@@ -184,7 +190,8 @@ class Matrix(Accumulator):
     @property
     def is_of_pairs(self) -> bool:
         """Whether pairs count, and not single hits."""
-        return all(axis.quantity.of_pairs for axis in self.axes)
+        x, y = self.axes
+        return are_of_pairs(x.quantity, y.quantity)
 
     @property
     def polygon_columns(self) -> tuple[str, ...]:
@@ -192,6 +199,8 @@ class Matrix(Accumulator):
         return () if self.symmetric else self.columns
 
     def add_hits(self, hits: pl.DataFrame) -> None:
+        if self.shapes:
+            self.shapes.add_hits(hits)
         if not self.is_of_pairs:
             self._add(hits)
 
@@ -201,7 +210,10 @@ class Matrix(Accumulator):
 
     def parts(self) -> Mapping[str, Mergeable]:
         self._count()
-        return {"cells": self._cells, "ends": self._ends} if self._unlike else {"cells": self._cells}
+        parts: dict[str, Mergeable] = {"cells": self._cells}
+        if self._unlike:
+            parts["ends"] = self._ends
+        return parts | {"shapes": self.shapes} if self.shapes else parts
 
     def merge(self, state: State) -> None:
         super().merge(state)
@@ -291,6 +303,16 @@ class Matrix(Accumulator):
         of_rows = Rows(rows.columns, self._detectors, self._sums)
         values = values_along(self.axes, of_rows, of_x, of_y)
         return [value.alias(name) for value, name in zip(values, self.columns, strict=True)]
+
+
+def _shapes(axes: tuple[Axis, Axis], mask: int, sides: Sides) -> PulseShapes | None:
+    """A counter of the hits that a matrix of pulse shapes is made of, and of those that it does not show."""
+    axis = next((axis for axis in axes if axis.quantity == PSD and axis.low is not None), None)
+    if axis is None:
+        return None
+    is_of_pairs = are_of_pairs(axes[0].quantity, axes[1].quantity)
+    keys = sides.x if not is_of_pairs or sides.x is None or sides.y is None else sides.x | sides.y
+    return PulseShapes(axis, mask, None if is_of_pairs and sides.y is None else keys)
 
 
 ENDS = ["board_a", "channel_a", "board_b", "channel_b"]

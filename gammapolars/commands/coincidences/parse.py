@@ -54,6 +54,7 @@ class CoincidencesOptions(Further, Recording, Pairing, Saving):
     stop: Annotated[str | None, option("DETECTOR", "The other detector of these pairs.", complete=detectors)] = None
     nearest: Annotated[bool, "Keep only the nearest stop for each start."] = False
     live: Annotated[bool, "Also report the true coincidences, corrected for the dead time of the detectors."] = False
+    adc_short: Annotated[bool, "Also save adc_short of both hits, for their pulse shape."] = False
     layout: Annotated[
         str | None,
         choice("compass-pairs", "compass-pairs: a ROOT tree Data_C with each pair in both orders.", metavar="LAYOUT"),

@@ -12,6 +12,7 @@ from gammapolars.commands.coincidences.live import CoincidenceSummary, live_line
 from gammapolars.commands.coincidences.parse import CoincidencesOptions
 from gammapolars.commands.summaries import head, pair_lines, timed_tail
 from gammapolars.core.errors import UsageError
+from gammapolars.core.quantities import PSD
 from gammapolars.io import check_writable, save
 
 
@@ -19,6 +20,8 @@ def check(options: CoincidencesOptions) -> None:
     """Raise where an output cannot be written."""
     if options.live and (options.add_back or options.veto or options.nearest):
         raise UsageError("--live needs all pairs of single hits: leave out --add-back, --veto and --nearest")
+    if options.adc_short and options.layout:
+        raise UsageError(f"--layout {options.layout} has no room for adc_short: leave --adc-short or --layout out")
     check_writable(options.output, overwrite=options.overwrite, layout=options.layout)
     further.check(options, overwrite=options.overwrite)
 
@@ -29,7 +32,7 @@ def coincidences(options: CoincidencesOptions, recording: Recording) -> Coincide
     first, last = (detectors.named(name) if name is not None else None for name in (options.start, options.stop))
     rule = PairRule(options.window, reject=options.reject, start=first, stop=last, nearest=options.nearest)
     preselection = preselection_of(detectors, options.add_back, options.veto)
-    recording = replace(recording, preselection=preselection)
+    recording = replace(recording.along(PSD) if options.adc_short else recording, preselection=preselection)
     rule = passes.with_random(recording, rule, options.random or ())
     hits, pairs = HitTally(), PairTally(rule.window)
     products = further.FurtherProducts(options, rule, recording, sums=bool(preselection and preselection.adds_back))

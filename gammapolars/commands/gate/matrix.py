@@ -15,7 +15,7 @@ from gammapolars.commands.gate.counts import GateSummary, MatrixCounts, NetCount
 from gammapolars.commands.gate.matrix_gates import MatrixGates
 from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.core.errors import InputError, OutputError, UsageError
-from gammapolars.core.quantities import BY_COLUMN, ENERGY, Quantity
+from gammapolars.core.quantities import BY_COLUMN, ENERGY, PULSE_HEIGHTS, Quantity
 from gammapolars.core.schema import SUBTRACTED
 from gammapolars.gates import Gate
 from gammapolars.io import provenance
@@ -152,7 +152,7 @@ def on_edges(gate: Gate, edge: float, width: float, unit: str = "bins") -> Gate:
 def _quantity(path: Path, columns: tuple[str, str]) -> Quantity:
     """The quantity of both axes."""
     x, y = (BY_COLUMN[name[:-2]] for name in columns)
-    if x != y or not (x.of_hits and x.of_pairs):
+    if x != y or x not in PULSE_HEIGHTS:
         raise UsageError(
             f"{path}: gates need a matrix of two energies or of two adc values, but this one has the axes "
             f"{x.column} and {y.column}: use gp.project in Python"

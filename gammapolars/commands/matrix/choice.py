@@ -60,7 +60,7 @@ def _axis(
     if not 0 < width < math.inf:
         raise UsageError(f"a bin must be wider than 0 {quantity.unit}, not {width:g}")
     if range_ is None:
-        return Axis(quantity, width)
+        return Axis(quantity, width, *(quantity.range or ()))
     ends = parse_range(range_, "--range", lambda text: _number(quantity, text), example="0:3000")
     return Axis(quantity, width, *ends)
 

@@ -43,7 +43,9 @@ class MatrixOptions(Recording, Pairing, Saving):
     y: Annotated[list[str] | None, option("NAME[,NAME]", "The same for y.", complete=detectors)] = None
     axes: Annotated[
         str | None,
-        option("X:Y", "Quantities on the axes: energy, adc, dt (y minus x) or, for single hits, time."),
+        option(
+            "X:Y", "Quantities on the axes: energy, adc, psd (pulse shape), dt (y minus x) or, for single hits, time."
+        ),
     ] = None
     bin_x: Annotated[
         str | None, option("WIDTH", "Bins on x: in keV, ADC channels, ps or s; or with its unit: 1ns.")

@@ -89,11 +89,12 @@ def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
 
     A pair is counted where one of its hits is of an x detector and the other of a y detector, once: where it fits both
     ways, with the lower (board, channel) on x. A symmetric matrix has it with x and y swapped, too. Time differences
-    are those of the hit of y minus x. A matrix with an axis of time is one of single hits, of the x detectors.
+    are those of the hit of y minus x. A matrix with an axis of time, or of the pulse shape against a pulse height, is
+    one of single hits, of the x detectors.
     """
     rule, detectors = PairRule(options.window, reject=options.reject), recording.detectors
     x, y = axes_of(options, detectors, calibrated=recording.is_calibrated)
-    recording.require_along(x.quantity, y.quantity)
+    recording = recording.along(x.quantity, y.quantity)
     counts = _counter(options, (x, y), detectors, detectors, rule)
     if counts.is_of_pairs:
         if options.random and TIME_DIFFERENCE in (x.quantity, y.quantity):
@@ -104,7 +105,11 @@ def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
         totals = _count_pairs(recording, passes.with_random(recording, rule, options.random or ()), counts)
     else:
         if options.random or counts.polygons or options.y:
-            raise UsageError("a time axis needs single hits, not pairs")
+            what = "a time axis" if TIME in (x.quantity, y.quantity) else f"a matrix of {options.axes}"
+            raise UsageError(
+                f"{what} needs single hits, not pairs: choose their detectors with --x, and leave out --y, --random "
+                "and --polygon"
+            )
         totals = _count_hits(recording, rule, counts)
     table, content = _table(counts, options)
     summary = _with_sides(MatrixSummary(**totals, **content), counts, detectors)
@@ -121,9 +126,10 @@ def of_pairs(options: MatrixOptions, saved: SavedPairs) -> SavedPairsMatrixSumma
     pairs = saved.within(window) if window else saved.pairs
     counts = _counter(options, (x, y), saved.detectors, Detectors())  # the pairs have their energies
     _check_polygons(counts, pairs.collect_schema())
-    tally = saved.count(counts.add_pairs, pairs=pairs)
+    tally = saved.count(counts.add_pairs, *([counts.shapes.add_sides] if counts.shapes else []), pairs=pairs)
     table, content = _table(counts, options)
-    of_saved = saved.summary(tally, energies=ENERGY in (x.quantity, y.quantity), window=window)
+    doubts = _doubts(counts, saved.detectors)
+    of_saved = saved.summary(tally, doubts, energies=ENERGY in (x.quantity, y.quantity), window=window)
     summary = _with_sides(SavedPairsMatrixSummary(**of_saved, **content), counts, saved.detectors)
     return _write(summary, table, counts, options, saved.detectors, saved.provenance(summary))
 
@@ -213,7 +219,13 @@ def _count_pairs(recording: Recording, rule: PairRule, counts: Matrix) -> dict[s
     _check_polygons(counts, schema)
     reading.run()
     summary = vars(passes.summarise(reading, hits, pairs))
+    summary = summary | {"warnings": (*summary["warnings"], *_doubts(counts, recording.detectors))}
     return {name: value for name, value in summary.items() if name != "preselection"}
+
+
+def _doubts(counts: Matrix, detectors: Detectors) -> list[str]:
+    """Warnings about pulse shapes that a matrix does not show."""
+    return counts.shapes.warnings(detectors) if counts.shapes else []
 
 
 def _check_polygons(counts: Matrix, schema: pl.Schema) -> None:
@@ -225,7 +237,7 @@ def _check_polygons(counts: Matrix, schema: pl.Schema) -> None:
 def _count_hits(recording: Recording, rule: PairRule, counts: Matrix) -> dict[str, Any]:
     tally = HitTally()
     count_hits(recording, [tally, counts])
-    warnings = []
+    warnings = _doubts(counts, recording.detectors)
     if len(tally.spans) > 1:
         warnings.append(
             f"hits of {len(tally.spans)} runs are superimposed, each in its own time since the start: show "
