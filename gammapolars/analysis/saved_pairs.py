@@ -132,7 +132,8 @@ class SavedPairs:
             raise TableError(f"{self.name}: its pairs have no values along these axes")
         needed = [f"{name}_{side}" for one in quantities for name in one.needs for side in "ab"]
         if missing := [name for name in needed if name not in self.files.columns]:
-            raise TableError(f"{self.name}: {without(missing[0])}: form the pairs again with --adc-short")
+            again = "form the pairs again with 'gammapolars coincidences RUN... --adc-short'"
+            raise TableError(f"{self.name}: {without(missing[0])}: {again}")
 
     @cached_property
     def pairs(self) -> pl.LazyFrame:

@@ -99,7 +99,10 @@ def test_the_matrix_says_which_hits_it_does_not_show(tmp_path: Path) -> None:
         ("matrix bare.parquet --axes adc:psd -o m.parquet", "bare.parquet: there is no column 'adc_short'"),
         ("coincidences bare.parquet --adc-short -o p.parquet", "bare.parquet: there is no column 'adc_short'"),
         ("matrix bare.parquet --polygon late.toml -o m.parquet", "'late' uses the pulse shape 'psd_a'"),
-        ("matrix pairs.parquet --axes psd:psd -o m.parquet", "form the pairs again with --adc-short"),
+        (
+            "matrix pairs.parquet --axes psd:psd -o m.parquet",
+            "form the pairs again with 'gammapolars coincidences RUN... --adc-short'",
+        ),
         ("matrix pairs.parquet --axes adc:psd -o m.parquet", "adc and psd of the same hit need single hits"),
         ("matrix run.parquet --axes psd:adc --y 0/1 -o m.parquet", "a matrix of psd:adc needs single hits"),
         ("coincidences run.parquet --adc-short --layout compass-pairs -o p.root", "has no room for adc_short"),
