@@ -13,6 +13,7 @@ from gammapolars.activities.curve import EfficiencyCurve, powers
 from gammapolars.activities.points import PARTS, check_points
 from gammapolars.core.digits import counted
 from gammapolars.core.errors import UsageError
+from gammapolars.core.frames import AnyFrame, eager
 from gammapolars.core.types import Floats
 
 MOST_TERMS = 7
@@ -60,7 +61,7 @@ class EfficiencyFit(EfficiencyCurve):
     warnings: tuple[str, ...] = ()
 
 
-def fit_efficiency(points: pl.DataFrame, *, order: int | None = None) -> EfficiencyFit:
+def fit_efficiency(points: AnyFrame, *, order: int | None = None) -> EfficiencyFit:
     """Fit ln ε = Σ p_i (ln E/MeV)^i to efficiency points of one or several sources.
 
     Generalised least squares. The points' relative covariance is that of their areas on the diagonal, of the intensity
@@ -82,6 +83,7 @@ def fit_efficiency(points: pl.DataFrame, *, order: int | None = None) -> Efficie
         TableError: no table of efficiency points.
         UsageError: an impossible order, or too few points.
     """
+    points = eager(points, "table")
     check_points(points)
     own = pl.col(PARTS[0]) / pl.col("efficiency")
     usable = points.filter(pl.col("efficiency") > 0, own <= WORST_POINT, own > 0).sort("energy_kev")

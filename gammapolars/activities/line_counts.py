@@ -10,6 +10,7 @@ from scipy.special import erf, ndtr
 
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.frames import AnyFrame, eager
 from gammapolars.core.types import Floats
 
 REGION_FWHM = 1.25
@@ -71,7 +72,7 @@ class LineBins(NamedTuple):
 
 
 def line_counts(
-    spectrum: pl.DataFrame, energy_kev: float, fwhm_kev: float, neighbours: Sequence[tuple[float, float]] = ()
+    spectrum: AnyFrame, energy_kev: float, fwhm_kev: float, neighbours: Sequence[tuple[float, float]] = ()
 ) -> LineCounts:
     """Net counts at an energy, whether there is a peak or not: a sum of bins minus a straight line between its sides.
 
@@ -90,6 +91,7 @@ def line_counts(
         TableError: the spectrum lacks a column, or variances.
         UsageError: the line lies outside the spectrum, its bins are too wide, or it is the same as a neighbour.
     """
+    spectrum = eager(spectrum, "spectrum")
     _check(spectrum)
     disturbs = (SIDES_FWHM[1] + ROOM_FWHM) * fwhm_kev
     near = [(at, width) for at, width in neighbours if abs(at - energy_kev) < disturbs and width > 0]

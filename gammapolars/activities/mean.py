@@ -17,7 +17,9 @@ from gammapolars.activities.limits import counts_per_bq
 from gammapolars.activities.line_counts import ROOM_FWHM, SIDES_FWHM, line_counts
 from gammapolars.activities.points import UNRESOLVED_FWHM, check_times, emission_lines, match_peaks, unmatched_lines
 from gammapolars.core.errors import UsageError
+from gammapolars.core.frames import AnyFrame, eager
 from gammapolars.core.types import Floats
+from gammapolars.gamma_lines import AnyLines, lines_of
 
 ROUNDS = 10
 
@@ -47,8 +49,8 @@ class NuclideActivity(Activity):
 
 def activity_of(
     nuclide: str,
-    peaks: pl.DataFrame,
-    lines: pl.DataFrame,
+    peaks: AnyFrame,
+    lines: AnyLines,
     efficiency: EfficiencyCurve,
     *,
     live_time_s: float,
@@ -79,7 +81,7 @@ def activity_of(
     Args:
         nuclide: such as `Cs-137`; for a chain in equilibrium its parent.
         peaks: a table of PEAKS of one detector, in keV.
-        lines: its lines, per 100 of its decays, as `gp.lines(nuclide)` gives them.
+        lines: its lines, per 100 of its decays, as `gp.lines(nuclide)` gives them, or the names of nuclides.
         efficiency: from `fit_efficiency`, or `EfficiencyCurve.of(detector)`.
         live_time_s: live time, seconds.
         real_time_s: real time, over which the activity decays; the live time, if it is not given.
@@ -97,6 +99,7 @@ def activity_of(
         TableError: a table lacks a column.
         UsageError: no line can be seen, or an impossible value.
     """
+    peaks, lines = eager(peaks, "table"), lines_of(lines)
     counting = check_times(live_time_s, real_time_s)
     needs_life = at is not None or half_life_s is not None
     life = half_life(nuclide, half_life_s, half_life_s_unc) if needs_life else None

@@ -7,7 +7,9 @@ import polars as pl
 from gammapolars.activities.decay import activity_at
 from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.frames import AnyFrame, eager
 from gammapolars.detectors import CalibrationSource
+from gammapolars.gamma_lines import AnyLines, lines_of
 
 LINE_COLUMNS = ("nuclide", "energy_kev", "intensity", "intensity_unc")
 PEAK_COLUMNS = ("centroid_kev", "fwhm_kev", "area", "area_unc")
@@ -120,8 +122,8 @@ PARTS = ("efficiency_unc_area", "efficiency_unc_intensity", "efficiency_unc_acti
 
 
 def efficiency_points(
-    peaks: pl.DataFrame,
-    lines: pl.DataFrame,
+    peaks: AnyFrame,
+    lines: AnyLines,
     source: CalibrationSource,
     *,
     live_time_s: float,
@@ -140,7 +142,8 @@ def efficiency_points(
 
     Args:
         peaks: a table of PEAKS of one detector, calibrated in keV.
-        lines: the source's lines, per 100 of its decays, as `gp.lines(source.nuclide)` gives them.
+        lines: the source's lines, per 100 of its decays, as `gp.lines(source.nuclide)` gives them, or names of
+            nuclides.
         source: its activity and when that was.
         live_time_s: live time, seconds.
         started: when counting began; a date without a time means its noon.
@@ -158,6 +161,7 @@ def efficiency_points(
         TableError: a table lacks a column.
         UsageError: an impossible time, peaks of several detectors, or a half-life that is not known.
     """
+    peaks, lines = eager(peaks, "table"), lines_of(lines)
     counting = check_times(live_time_s, real_time_s)
     activity = activity_at(source, started, counting_s=counting)
     table = match_peaks(peaks, lines, within_fwhm=within_fwhm, least_intensity=least_intensity)

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from gammapolars.core.errors import InputError, TableError, UsageError
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.core.schema import HITS, require
 from gammapolars.corrections.drift import Knots
 from gammapolars.corrections.drift_table import Drift, DriftRun
@@ -20,9 +21,7 @@ RUNS = "drift_runs"
 """Where a file's summary lists the runs that were tracked."""
 
 
-def correct_drift(
-    hits: pl.LazyFrame, drift: Drift | pl.DataFrame | str | Path, *, run: int | None = None
-) -> pl.LazyFrame:
+def correct_drift(hits: AnyFrame, drift: Drift | pl.DataFrame | str | Path, *, run: int | None = None) -> pl.LazyFrame:
     """Hits with `gain_factor`, by which their adc is multiplied to correct the gain drift of their detector.
 
     It is used by `calibrate`. Between two knots of the table the factor is interpolated linearly, before the first
@@ -39,6 +38,7 @@ def correct_drift(
         TableError: a frame lacks columns that it should have.
         UsageError: the table contains several runs, and the run of the hits is not given.
     """
+    hits = lazy(hits, "hits")
     if isinstance(drift, str | Path):
         drift = load_drift(drift)
     elif isinstance(drift, pl.DataFrame):

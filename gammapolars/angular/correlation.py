@@ -19,10 +19,11 @@ from gammapolars.angular.normalise import (
     with_enough_counts,
 )
 from gammapolars.core.errors import CalibrationError, UsageError
+from gammapolars.core.frames import AnyFrame, eager
 from gammapolars.core.schema import require
 from gammapolars.core.types import Floats
 from gammapolars.core.wording import setting
-from gammapolars.detectors import Detectors
+from gammapolars.detectors import AnyDetectors, Detectors, detectors_of
 
 NORMALISATIONS: Mapping[str, str] = {
     "mixed": "event mixing with the net singles of both lines",
@@ -37,9 +38,9 @@ LEAST_VARIANCE = 1.0
 
 
 def angular_correlation(
-    counts: pl.DataFrame | pl.LazyFrame,
-    singles: pl.DataFrame | pl.LazyFrame,
-    detectors: Detectors,
+    counts: AnyFrame,
+    singles: AnyFrame,
+    detectors: AnyDetectors,
     *,
     normalise: str = "mixed",
     order: int = 4,
@@ -72,6 +73,9 @@ def angular_correlation(
         UsageError: fewer angles than parameters, or a normalisation without data.
         CalibrationError: too few counts.
     """
+    counts = eager(counts, "table")
+    singles = eager(singles, "table")
+    detectors = detectors_of(detectors)
     if normalise not in NORMALISATIONS:
         raise UsageError(f"unknown normalisation '{normalise}': choose {' or '.join(NORMALISATIONS)}")
     if not tolerance_deg >= 0:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.core.schema import Table, floats
 from gammapolars.gates import Gate
 
@@ -39,7 +40,7 @@ WEIGHTS = ("w_1", "w_2", "weight", "random")
 """Weights of counted pairs or hits: by both gates, by the window, and whether that is a random one."""
 
 
-def angular_counts(pairs: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Iterable[str] = ()) -> pl.LazyFrame:
+def angular_counts(pairs: AnyFrame, gate_1: Gate, gate_2: Gate, *, by: Iterable[str] = ()) -> pl.LazyFrame:
     """Net coincidences of two lines for each detector pair, and for each order of it.
 
     A pair weighs `weight` × w1(E) × w2(E), where `weight` is that of its window (1 where pairs have none) and w1, w2
@@ -63,6 +64,7 @@ def angular_counts(pairs: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Itera
         TableError: the pairs are not calibrated, or lack a column to count by.
         UsageError: the gates overlap: a pair would count in both orders.
     """
+    pairs = lazy(pairs, "pairs")
     return net_pairs(pairs_by_weight(pairs, gate_1, gate_2, by=by))
 
 
@@ -134,7 +136,7 @@ def check_gates(gate_1: Gate, gate_2: Gate) -> None:
         )
 
 
-def angular_singles(hits: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Iterable[str] = ()) -> pl.LazyFrame:
+def angular_singles(hits: AnyFrame, gate_1: Gate, gate_2: Gate, *, by: Iterable[str] = ()) -> pl.LazyFrame:
     """Net counts of two lines in each detector, for the expected uncorrelated coincidences.
 
     Args:
@@ -150,6 +152,7 @@ def angular_singles(hits: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Itera
     Raises:
         TableError: the hits are not calibrated, or lack a column to count by.
     """
+    hits = lazy(hits, "hits")
     return net_hits(hits_by_weight(hits, gate_1, gate_2, by=by))
 
 

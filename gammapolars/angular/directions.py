@@ -8,18 +8,23 @@ import numpy.typing as npt
 
 from gammapolars.core.errors import DetectorsError, UsageError
 from gammapolars.core.types import Floats
-from gammapolars.detectors import Detector
+from gammapolars.detectors import AnyDetector, AnyDetectors, Detector, detector_of
 
 Ints = npt.NDArray[np.intp]
 
 
-def angle_deg(a: Detector, b: Detector) -> float:
+def angle_deg(a: AnyDetector, b: AnyDetector, detectors: AnyDetectors | None = None) -> float:
     """The angle between the directions of two detectors, 0 to 180 degrees.
+
+    Args:
+        a: one of them; its name or (board, channel), where `detectors` are given.
+        b: the other.
+        detectors: where they are looked up, or the path of detectors.toml.
 
     Raises:
         DetectorsError: one has no `theta_deg` and `phi_deg`.
     """
-    one, other = unit_vectors([a, b])
+    one, other = unit_vectors([detector_of(a, detectors), detector_of(b, detectors)])
     return float(angles_between(one, other))
 
 

@@ -10,9 +10,10 @@ from gammapolars.coincidences.events import detector_counts, event_starts, parse
 from gammapolars.core import schema
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import FLAGS, has_any
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.core.types import Key
 from gammapolars.corrections import by_detector, calibrate
-from gammapolars.detectors import Detector, Detectors
+from gammapolars.detectors import AnyDetectors, Detector, Detectors, detectors_of
 from gammapolars.streaming.slices import SLICE_HITS, lazy_frame, slices
 from gammapolars.streaming.time_order import REORDER_PS
 
@@ -24,8 +25,8 @@ ADDED = "added_hits"
 
 
 def add_back(
-    hits: pl.LazyFrame,
-    detectors: Detectors,
+    hits: AnyFrame,
+    detectors: AnyDetectors,
     window: str | int = ADD_BACK_WINDOW,
     *,
     leave_out: Collection[str] = (),
@@ -58,6 +59,8 @@ def add_back(
         UsageError: no group has two detectors of a kind, or one of them is not calibrated.
         TimeOrderError: when collected, if hits lie too far back in time to be repaired.
     """
+    hits = lazy(hits, "hits")
+    detectors = detectors_of(detectors)
     rule = AddBack(detectors, window, leave_out=leave_out)
     columns = rule.require(hits)
 

@@ -10,6 +10,7 @@ import polars as pl
 from gammapolars.coincidences.events import fired
 from gammapolars.core import schema
 from gammapolars.core.errors import TableError
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.streaming.slices import SLICE_HITS, batches_of, in_parallel, lazy_frame
 
 SUM_TYPES: dict[pl.DataType, pl.DataType] = {
@@ -20,7 +21,7 @@ SUM_TYPES: dict[pl.DataType, pl.DataType] = {
 """Types in which sums are kept, by the type of the summands."""
 
 
-def event_summary(events: pl.LazyFrame, *, slice_hits: int = SLICE_HITS) -> pl.LazyFrame:
+def event_summary(events: AnyFrame, *, slice_hits: int = SLICE_HITS) -> pl.LazyFrame:
     """One row per event: time, detectors and summed energy.
 
     Args:
@@ -36,6 +37,7 @@ def event_summary(events: pl.LazyFrame, *, slice_hits: int = SLICE_HITS) -> pl.L
     Raises:
         TableError: the frame is not a table of events.
     """
+    events = lazy(events, "hits")
     needed = ("board", "channel", "timestamp_ps", "event", "multiplicity")
     columns = schema.require(events, schema.EVENTS, columns=needed)
     sums = [f"sum_{name}" for name in ("adc", "energy_kev") if name in columns]

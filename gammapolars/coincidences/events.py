@@ -10,6 +10,7 @@ import polars as pl
 from gammapolars.core import defaults, schema
 from gammapolars.core.errors import InputError, UsageError
 from gammapolars.core.flags import has_any, parse_reject, union
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.core.types import Integers, Mask
 from gammapolars.core.units import format_ps, parse_window
 from gammapolars.core.wording import setting
@@ -115,7 +116,7 @@ COLUMNS = ("event", "multiplicity", "time_in_event_ps")
 
 
 def events(
-    hits: pl.LazyFrame,
+    hits: AnyFrame,
     window: str | int = defaults.WINDOW,
     *,
     window_ref: str = "first",
@@ -155,6 +156,7 @@ def events(
         TimeOrderError: when collected, if hits lie too far back in time to be repaired.
         InputError: when collected, if an event grows beyond a million hits.
     """
+    hits = lazy(hits, "hits")
     rule = EventRule(window, window_ref=window_ref, reject=reject, min_multiplicity=min_multiplicity)
     columns = rule.require(hits)
 

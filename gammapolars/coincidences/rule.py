@@ -16,7 +16,7 @@ from gammapolars.core.flags import has_any, parse_reject, union
 from gammapolars.core.types import Key
 from gammapolars.core.units import Window, format_ps, parse_window
 from gammapolars.core.wording import setting
-from gammapolars.detectors import Detector
+from gammapolars.detectors import AnyDetector, key_of
 from gammapolars.detectors.hits import is_of
 from gammapolars.streaming.slices import Slice
 
@@ -98,8 +98,8 @@ class PairRule:
         window: AnyWindow = defaults.WINDOW,
         *,
         reject: str | int | Mapping[str, int] = defaults.REJECT,
-        start: Detector | Key | None = None,
-        stop: Detector | Key | None = None,
+        start: AnyDetector | None = None,
+        stop: AnyDetector | None = None,
         random: str | Sequence[AnyWindow] = (),
         clock: Mapping[Key, Clock] | None = None,
         nearest: bool = False,
@@ -114,8 +114,8 @@ class PairRule:
         values = {
             "window": parse_window(window),
             "reject": dict(reject) if isinstance(reject, Mapping) else parse_reject(reject),
-            "start": _key(start),
-            "stop": _key(stop),
+            "start": None if start is None else key_of(start),
+            "stop": None if stop is None else key_of(stop),
             "random": tuple(parse_window(one) for one in windows),
             "clock": dict(clock or {}),
             "nearest": nearest,
@@ -320,10 +320,6 @@ class PairRule:
                 pl.when(is_swapped).then(-dt).otherwise(dt).alias("dt_ps"),
             ]
         return columns
-
-
-def _key(detector: Detector | Key | None) -> Key | None:
-    return detector.key if isinstance(detector, Detector) else detector
 
 
 def _parts(partners: npt.NDArray[Any]) -> Iterator[tuple[int, int]]:

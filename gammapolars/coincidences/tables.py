@@ -7,20 +7,21 @@ import polars as pl
 from gammapolars.coincidences.rule import AnyWindow, PairRule
 from gammapolars.coincidences.sample import AUTO, measured
 from gammapolars.core import defaults
-from gammapolars.core.types import Key
-from gammapolars.detectors import Detector
+from gammapolars.core.frames import AnyFrame, lazy
+from gammapolars.detectors import AnyDetector, AnyDetectors, key_of
 from gammapolars.streaming.slices import SLICE_HITS, in_parallel, lazy_frame, slices
 from gammapolars.streaming.time_order import REORDER_PS
 
 
 def pairs(
-    hits: pl.LazyFrame,
+    hits: AnyFrame,
     window: AnyWindow = defaults.WINDOW,
     *,
     random: str | Sequence[AnyWindow] = (),
     reject: str | int = defaults.REJECT,
-    start: Detector | Key | None = None,
-    stop: Detector | Key | None = None,
+    start: AnyDetector | None = None,
+    stop: AnyDetector | None = None,
+    detectors: AnyDetectors | None = None,
     reorder_ps: int = REORDER_PS,
     slice_hits: int = SLICE_HITS,
 ) -> pl.LazyFrame:
@@ -45,8 +46,10 @@ def pairs(
             They measure random coincidences best within the dead time, because detectors are dead close to a true
             coincidence.
         reject: flags that disqualify a hit, as on the command line: names, a mask, or `none`.
-        start: the detector of a, or its (board, channel); together with `stop`.
+        start: the detector of a, its (board, channel), `0/3`, or its name in `detectors`; together with `stop`.
         stop: the detector of b.
+        detectors: where the names of start and stop are looked up, or the path of detectors.toml. Hits are taken as
+            they are: `gp.align` and `gp.calibrate` correct them.
         reorder_ps: how far back in time a hit may lie and still be put in its place.
         slice_hits: hits per slice; memory is proportional to it.
 
@@ -58,7 +61,9 @@ def pairs(
         UsageError: an invalid window, flag or detector; when collected, if `auto` finds no random window.
         TimeOrderError: when collected, if hits lie too far back in time to be repaired.
     """
-    rule = PairRule(window, reject=reject, start=start, stop=stop)
+    hits = lazy(hits, "hits")
+    a, b = (None if one is None else key_of(one, detectors) for one in (start, stop))
+    rule = PairRule(window, reject=reject, start=a, stop=b)
     columns = rule.require(hits)
     if random and random != AUTO:
         rule = rule.with_random(random)  # invalid windows are reported at once
@@ -74,12 +79,13 @@ def pairs(
 
 
 def nearest(
-    hits: pl.LazyFrame,
-    start: Detector | Key,
-    stop: Detector | Key,
+    hits: AnyFrame,
+    start: AnyDetector,
+    stop: AnyDetector,
     window: AnyWindow = defaults.WINDOW,
     *,
     reject: str | int = defaults.REJECT,
+    detectors: AnyDetectors | None = None,
     reorder_ps: int = REORDER_PS,
     slice_hits: int = SLICE_HITS,
 ) -> pl.LazyFrame:
@@ -90,10 +96,11 @@ def nearest(
 
     Args:
         hits: a table of hits, nearly in time order.
-        start: the detector of a, or its (board, channel).
+        start: the detector of a, its (board, channel), `0/3`, or its name in `detectors`.
         stop: the detector of b.
         window: as for `pairs`; `0ns:1us` takes the first stop after each start.
         reject: flags that disqualify a hit.
+        detectors: as for `pairs`.
         reorder_ps: how far back in time a hit may lie and still be put in its place.
         slice_hits: hits per slice; memory is proportional to it.
 
@@ -103,7 +110,9 @@ def nearest(
     Raises:
         TableError, UsageError, TimeOrderError: as for `pairs`.
     """
-    rule = PairRule(window, reject=reject, start=start, stop=stop, nearest=True)
+    hits = lazy(hits, "hits")
+    a, b = key_of(start, detectors), key_of(stop, detectors)
+    rule = PairRule(window, reject=reject, start=a, stop=b, nearest=True)
     columns = rule.require(hits)
 
     def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:

@@ -14,6 +14,7 @@ from gammapolars.coincidences.sample import AUTO
 from gammapolars.coincidences.triple_regions import NONE, PROMPT, Times, TripleRegions, measured_regions, random_rule
 from gammapolars.core import defaults, schema
 from gammapolars.core.flags import has_any, parse_reject, union
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.streaming.slices import SLICE_HITS, Slice, batches_of, in_parallel, lazy_frame, slices
 from gammapolars.streaming.time_order import REORDER_PS
 
@@ -27,7 +28,7 @@ Rows = npt.NDArray[np.int64]
 
 
 def triples(
-    hits: pl.LazyFrame,
+    hits: AnyFrame,
     window: str | int | None = None,
     *,
     random: str | Sequence[AnyWindow] = (),
@@ -70,6 +71,7 @@ def triples(
         UsageError: an impossible window or flag; when collected, if `auto` finds no suitable random window.
         TimeOrderError: when collected, if hits lie too far back in time to be repaired.
     """
+    hits = lazy(hits, "hits")
     masks = parse_reject(reject)
     mask = union(masks)
     needed = ["board", "channel", "timestamp_ps", *(["flags"] if mask else [])]

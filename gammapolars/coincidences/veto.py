@@ -12,11 +12,12 @@ from gammapolars.coincidences.events import detector_counts
 from gammapolars.core import schema
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import FLAGS, has_any
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.core.types import Key, Mask
 from gammapolars.core.units import Window, parse_window
 from gammapolars.core.wording import setting
 from gammapolars.corrections import by_detector, energy_kev, gain_corrected_adc
-from gammapolars.detectors import Detectors
+from gammapolars.detectors import AnyDetectors, Detectors, detectors_of
 from gammapolars.streaming.slices import SLICE_HITS, Slice, in_parallel, lazy_frame, slices
 from gammapolars.streaming.time_order import REORDER_PS
 
@@ -27,8 +28,8 @@ NEEDED = ("board", "channel", "timestamp_ps", "flags")
 
 
 def veto(
-    hits: pl.LazyFrame,
-    detectors: Detectors,
+    hits: AnyFrame,
+    detectors: AnyDetectors,
     kind: str = VETO_KIND,
     window: str | int | tuple[int, int] = VETO_WINDOW,
     *,
@@ -64,6 +65,8 @@ def veto(
         UsageError: an impossible window, no detector of this kind, or an energy of one that is not calibrated.
         TimeOrderError: when collected, if hits lie too far back in time to be repaired.
     """
+    hits = lazy(hits, "hits")
+    detectors = detectors_of(detectors)
     one = Veto(kind, parse_window(window), min_adc=min_adc, min_energy_kev=min_energy_kev, keep=keep)
     rule = Vetoes(detectors, [one])
     columns = rule.require(hits)

@@ -65,6 +65,12 @@ class UsageError(GammapolarsError):
     exit_code = 2
 
 
+class UnknownDetectorError(UsageError, KeyError):
+    """No detector has this name or channel: the KeyError of `detectors["HPGe-1"]`, which reads as others do."""
+
+    __str__ = Exception.__str__  # a KeyError shows its message as Python would write it
+
+
 def first_line(error: BaseException) -> str:
     """The first line of what an error says; what it is, where it says nothing."""
     return str(error).strip().partition("\n")[0].strip() or type(error).__name__

@@ -6,6 +6,7 @@ import polars as pl
 from polars.datatypes import DataTypeClass
 
 from gammapolars.core.errors import TableError
+from gammapolars.core.frames import AnyFrame, lazy
 
 DType = pl.DataType | DataTypeClass
 
@@ -209,7 +210,7 @@ DRIFT = Table(
 Between two knots of a run it is interpolated linearly, before the first and after the last it is constant."""
 
 
-def require(frame: pl.LazyFrame, table: Table, *, columns: tuple[str, ...] | None = None) -> pl.Schema:
+def require(frame: AnyFrame, table: Table, *, columns: tuple[str, ...] | None = None) -> pl.Schema:
     """Check that a frame has a table's columns, and return its schema.
 
     Args:
@@ -220,6 +221,7 @@ def require(frame: pl.LazyFrame, table: Table, *, columns: tuple[str, ...] | Non
     Raises:
         TableError: a column is missing or has another dtype.
     """
+    frame = lazy(frame, "table")
     found = frame.collect_schema()
     needed = table.columns | table.optional
     for name in columns if columns is not None else table.columns:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 import polars as pl
 
 from gammapolars.core.errors import DetectorsError, TableError
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.corrections.dithering import dithered_values
-from gammapolars.detectors import Detector, Detectors
+from gammapolars.detectors import AnyDetectors, Detector, Detectors, detectors_of
 
 MAX_TABLE = 2**16
 
@@ -55,7 +56,7 @@ def _looked_up(place: pl.Expr, values: Mapping[int, float | None], dtype: type[p
     return pl.lit(table).gather(pl.when(place < table.len()).then(place))
 
 
-def energy_kev(detectors: Detectors, suffix: str = "", *, adc: pl.Expr | None = None) -> pl.Expr:
+def energy_kev(detectors: AnyDetectors, suffix: str = "", *, adc: pl.Expr | None = None) -> pl.Expr:
     """The energy in keV as an expression of `board`, `channel` and `adc`; null for a detector without calibration.
 
     E = c0 + c1 adc + c2 adc² + …, evaluated by Horner's rule in double precision.
@@ -68,6 +69,7 @@ def energy_kev(detectors: Detectors, suffix: str = "", *, adc: pl.Expr | None = 
     Raises:
         DetectorsError: a polynomial becomes infinite.
     """
+    detectors = detectors_of(detectors)
     _check_finite(detectors)
     terms = max((len(detector.energy) for detector in detectors if detector.energy), default=0)
     if terms == 0:
@@ -97,7 +99,7 @@ def _check_finite(detectors: Detectors) -> None:
             )
 
 
-def calibrate(frame: pl.LazyFrame, detectors: Detectors, *, dither: bool = False) -> pl.LazyFrame:
+def calibrate(frame: AnyFrame, detectors: AnyDetectors, *, dither: bool = False) -> pl.LazyFrame:
     """Hits with `energy_kev`, or pairs with `energy_kev_a` and `energy_kev_b`.
 
     Where the frame has `gain_factor` (`gain_factor_a`, `gain_factor_b`), the adc is multiplied by it first.
@@ -112,6 +114,8 @@ def calibrate(frame: pl.LazyFrame, detectors: Detectors, *, dither: bool = False
     Raises:
         TableError: the frame has neither adc values nor energies, or lacks the columns for the noise.
     """
+    frame = lazy(frame, "hits")
+    detectors = detectors_of(detectors)
     columns = frame.collect_schema()
     suffixes = [suffix for suffix in ("", "_a", "_b") if f"adc{suffix}" in columns]
     if not suffixes and not any(f"energy_kev{suffix}" in columns for suffix in ("", "_a", "_b")):

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 import polars as pl
 
 from gammapolars.core.errors import TableError
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.corrections.clocks import clock_shift
 from gammapolars.corrections.energy import by_detector
 from gammapolars.corrections.walk import extremes_ps, walk_expression
-from gammapolars.detectors import Detectors
+from gammapolars.detectors import AnyDetectors, Detectors, detectors_of
 from gammapolars.streaming.slices import batches_of, by_run, lazy_frame
 from gammapolars.streaming.time_order import REORDER_PS, OnRepair, moved, time_ordered
 
@@ -16,7 +17,7 @@ NEEDED = ("board", "channel", "timestamp_ps", "flags", "run")
 """Columns by which hits are corrected and put in order."""
 
 
-def align(hits: pl.LazyFrame, detectors: Detectors, *, reorder_ps: int = REORDER_PS) -> pl.LazyFrame:
+def align(hits: AnyFrame, detectors: AnyDetectors, *, reorder_ps: int = REORDER_PS) -> pl.LazyFrame:
     """Hits with their detectors' time offsets and walk, and the drift of their boards' clocks, subtracted.
 
     The walk follows from the adc, times `gain_factor` where hits have it; it is rounded to whole picoseconds. Without
@@ -32,6 +33,8 @@ def align(hits: pl.LazyFrame, detectors: Detectors, *, reorder_ps: int = REORDER
         TableError: a detector has a walk, and the hits have no adc.
         DetectorsError: a walk that diverges.
     """
+    hits = lazy(hits, "hits")
+    detectors = detectors_of(detectors)
     if not detectors.clocks:
         return _shifted(hits, detectors) if spread_ps(detectors) else hits
     schema = _shifted(hits, detectors).collect_schema()

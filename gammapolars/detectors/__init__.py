@@ -2,6 +2,12 @@
 
 from gammapolars.detectors.clocks import BoardClock as BoardClock
 from gammapolars.detectors.clocks import combined as combined
+from gammapolars.detectors.given import AnyDetector as AnyDetector
+from gammapolars.detectors.given import AnyDetectors as AnyDetectors
+from gammapolars.detectors.given import detector_of as detector_of
+from gammapolars.detectors.given import detectors_of as detectors_of
+from gammapolars.detectors.given import key_of as key_of
+from gammapolars.detectors.given import keys_of as keys_of
 from gammapolars.detectors.model import MAX_NUMBER as MAX_NUMBER
 from gammapolars.detectors.model import Covariance as Covariance
 from gammapolars.detectors.model import Detector as Detector

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gammapolars.core.errors import DetectorsError, UsageError
+from gammapolars.core.errors import DetectorsError, UnknownDetectorError, UsageError
+from gammapolars.core.types import Key
+from gammapolars.core.wording import setting
 from gammapolars.detectors.clocks import BoardClock
 from gammapolars.detectors.columns import Column
 from gammapolars.detectors.sources import CalibrationSource
@@ -101,7 +103,7 @@ def _limits(threshold: float | None, within: tuple[float, float] | None) -> tupl
 
 @dataclass(frozen=True)
 class Detectors:
-    """An experiment's detectors, found by (board, channel) or by name.
+    """An experiment's detectors, found by (board, channel) or by name: `detectors[0, 3]`, `detectors["HPGe-1"]`.
 
     Attributes:
         all: the detectors.
@@ -164,6 +166,29 @@ class Detectors:
     def __len__(self) -> int:
         return len(self.all)
 
+    def __contains__(self, detector: object) -> bool:
+        """Whether a detector is described: itself, its name, `board/channel` as text, or (board, channel)."""
+        if isinstance(detector, Detector):
+            return detector in self.all
+        return isinstance(detector, str | tuple) and self.get(detector) is not None
+
+    def __getitem__(self, detector: "str | Key") -> Detector:
+        """The detector with a name, or on a channel: `"HPGe-1"`, `"0/3"`, or `0, 3`.
+
+        Raises:
+            UsageError: none is described; it is a KeyError, too.
+        """
+        if (found := self.get(detector)) is None:
+            raise self._unknown(detector if isinstance(detector, str) else "/".join(map(str, detector)))
+        return found
+
+    def get(self, detector: "str | Key", default: Detector | None = None) -> Detector | None:
+        """The same, or a default where none is described."""
+        if isinstance(detector, str):
+            by_name = next((one for one in self.all if one.name == detector), None)
+            return by_name or self._by_key.get(_numbers(detector) or (-1, -1), default)
+        return self._by_key.get(detector, default)
+
     def __bool__(self) -> bool:
         return True  # one without detectors may still have columns, sources or a drift
 
@@ -200,15 +225,20 @@ class Detectors:
         Raises:
             UsageError: no detector has this name.
         """
-        for detector in self.all:
-            if detector.name == name:
-                return detector
-        if match := re.fullmatch(r"(?:(\d{1,5})/)?(\d{1,5})", name):
-            board, channel = int(match[1] or 0), int(match[2])
-            if board <= MAX_NUMBER and channel <= MAX_NUMBER:
-                return self.at(board, channel)
+        if found := self.get(name):
+            return found
+        if key := _numbers(name):
+            return self.at(*key)
+        raise self._unknown(name)
+
+    def _unknown(self, name: str) -> UnknownDetectorError:
         names = ", ".join(detector.name for detector in self.all)
-        raise UsageError(
-            f"unknown detector '{name}': write board/channel, such as 0/3"
-            + (f", or a name in detectors.toml ({names})" if names else "")
-        )
+        others = f", or a name in detectors.toml ({names})" if names else setting("", "; `detectors` describes names")
+        return UnknownDetectorError(f"unknown detector '{name}': write board/channel, such as 0/3{others}")
+
+
+def _numbers(text: str) -> Key | None:
+    """The (board, channel) in `board/channel`, or in `channel` of board 0; None where the text is neither."""
+    match = re.fullmatch(r"(?:(\d{1,5})/)?(\d{1,5})", text)
+    key = (int(match[1] or 0), int(match[2])) if match else (MAX_NUMBER + 1, 0)
+    return key if max(key) <= MAX_NUMBER else None

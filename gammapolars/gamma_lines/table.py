@@ -2,15 +2,16 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import polars as pl
 
 from gammapolars.core.errors import UsageError
+from gammapolars.core.frames import AnyFrame, eager
 from gammapolars.core.schema import LINES
 
 _NAME = re.compile(r"([A-Z][a-z]?)-(\d{1,3})(m\d?)?")
@@ -24,6 +25,10 @@ INSEPARABLE_KEV = 1.0
 
 DISTURBING = 0.02
 """A neighbour with this share of a line's intensity makes a doublet of it: it can shift the line by 0.02 keV."""
+
+
+AnyLines = AnyFrame | str | Sequence[str]
+"""A table of lines, or the nuclides that have them, such as `Eu-152`."""
 
 
 class Branch(NamedTuple):
@@ -67,6 +72,19 @@ def lines(nuclide: str | None = None, *, least_intensity: float = 0.0) -> pl.Dat
     if nuclide is not None:
         table = _of(canonical(nuclide), table)
     return table.filter(pl.col("intensity") >= least_intensity)
+
+
+def lines_of(source: AnyLines) -> pl.DataFrame:
+    """A table of lines as it is, or the lines of the nuclides that are named.
+
+    Raises:
+        UsageError: the built-in table has no such nuclide.
+        TableError: neither a table nor names.
+    """
+    names = [source] if isinstance(source, str) else source
+    if isinstance(names, list | tuple) and names and all(isinstance(name, str) for name in names):
+        return pl.concat([lines(name) for name in names]).unique(maintain_order=True)
+    return source if isinstance(source, pl.DataFrame) else eager(cast(AnyFrame, source), "lines")
 
 
 def nearest_lines(

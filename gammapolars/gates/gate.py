@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import cast
 
 import polars as pl
 
@@ -11,6 +12,17 @@ from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Range
 from gammapolars.core.units import parse_range
 from gammapolars.core.wording import setting
+
+AUTO = "auto"
+
+DEFAULT_KEV = 6.0
+"""The width of a gate on a line whose FWHM is not known."""
+
+WIDTH_FWHM = 2.0
+"""The width of a gate, in FWHM of the line."""
+
+Background = str | Range | Sequence[str | Range]
+"""Stretches next to a line: `1345:1355`, (1345, 1355), several of them, or `auto`."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +57,36 @@ class Gate:
                 raise UsageError(f"gate and background overlap between {begin:g} and {end:g}: separate them")
 
     @classmethod
-    def on(cls, centre: float, width: float, background: Sequence[Range] = ()) -> "Gate":
-        """A gate of some width around a line."""
-        return cls(centre - width / 2, centre + width / 2, tuple(background))
+    def on(cls, centre: float, width: float, background: Background = ()) -> "Gate":
+        """A gate of some width around a line.
+
+        Args:
+            centre: of the line.
+            width: of the gate, from one end to the other.
+            background: stretches next to it, as for `around`; for `auto` the FWHM is taken as half of the width.
+        """
+        return cls.around(centre, fwhm=width / WIDTH_FWHM, width=width, background=background)
+
+    @classmethod
+    def around(cls, centre: float, *, fwhm: float, width: float | None = None, background: Background = AUTO) -> "Gate":
+        """A gate on a line as wide as the resolution asks for: that of the command `gate --background auto`.
+
+        Args:
+            centre: of the line (keV, or adc).
+            fwhm: the full width of the line at half of its maximum there.
+            width: of the gate, from one end to the other; None: 2 FWHM, 98 % of a Gaussian line.
+            background: stretches next to it, as `1345:1355`, (1345, 1355), or several of them; `auto`: one on each
+                side, together as wide as the gate, that begin a FWHM away from it; none: ().
+
+        Raises:
+            UsageError: a width that is not above 0, or impossible stretches.
+        """
+        if width is None and not 0 < fwhm < math.inf:
+            raise UsageError(f"the FWHM of a line must be above 0, not {fwhm:g}")
+        wide = WIDTH_FWHM * fwhm if width is None else width
+        auto, given = _stretches(background)
+        beside = _beside(centre, wide, fwhm) if auto else ()
+        return cls(centre - wide / 2, centre + wide / 2, (*given, *beside))
 
     @property
     def width(self) -> float:
@@ -80,3 +119,22 @@ def parse_backgrounds(texts: Sequence[str]) -> Iterator[tuple[float, float]]:
     for text in texts:
         for part in text.split(","):
             yield parse_range(part, setting("--background", "background"))
+
+
+def _stretches(background: Background) -> tuple[bool, tuple[Range, ...]]:
+    """Whether stretches are to be chosen, and those that are given."""
+    is_one = isinstance(background, str) or isinstance(next(iter(background), None), int | float)
+    parts = cast(Sequence[str | Range], [background] if is_one else background)
+    given: list[Range] = []
+    for part in parts:
+        if isinstance(part, str):
+            given += [] if part == AUTO else parse_backgrounds([part])
+        else:
+            given.append((float(part[0]), float(part[1])))
+    return AUTO in parts, tuple(given)
+
+
+def _beside(line: float, width: float, clear: float) -> tuple[Range, Range]:
+    """A stretch on each side of a gate, half as wide as the gate, and so far away from it."""
+    inner = width / 2 + clear
+    return (line - inner - width / 2, line - inner), (line + inner, line + inner + width / 2)

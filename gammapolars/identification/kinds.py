@@ -9,6 +9,7 @@ import polars as pl
 
 from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import TableError
+from gammapolars.core.frames import AnyFrame, eager
 from gammapolars.gamma_lines import COMMON, canonical, lines
 from gammapolars.identification import origins
 from gammapolars.identification.nuclides import Sighting, aligned, sightings
@@ -73,7 +74,7 @@ class Kind(NamedTuple):
 
 
 def peak_kinds(
-    peaks: pl.DataFrame,
+    peaks: AnyFrame,
     *,
     nuclides: Iterable[str] = (),
     fwhm: tuple[float, float, float] | None = None,
@@ -105,6 +106,7 @@ def peak_kinds(
         TableError: it is no table of peaks.
         UsageError: a nuclide is unknown.
     """
+    peaks = eager(peaks, "table")
     if not {"area", "area_unc", "status"} <= set(peaks.columns):
         raise TableError("this is not a table of peaks: it has no area, area_unc and status")
     names = tuple(canonical(name) for name in nuclides)

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from gammapolars.core.errors import OutputError, UsageError
-from gammapolars.detectors.columns import Column
+from gammapolars.core.frames import AnyFrame, lazy
+from gammapolars.detectors import AnyDetectors, detectors_of
+from gammapolars.detectors.columns import Column, rollover_ps
 from gammapolars.io.columnar import Metadata
 from gammapolars.io.formats import FORMATS, WRITERS, Writer, format_of
 from gammapolars.io.input_file import InputFile
@@ -16,6 +19,7 @@ from gammapolars.io.plan_sources import check_not_scanned
 from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.run import Run
 from gammapolars.io.runs import Runs, open_runs
+from gammapolars.streaming.time_order import REORDER_PS
 
 __all__ = [
     "WRITERS",
@@ -37,7 +41,9 @@ def scan(
     tree: str | None = None,
     stage: str | None = None,
     bin_layout: str | None = None,
-    columns: Mapping[str, Column] | None = None,
+    bits: str | None = None,
+    reorder_ps: int = REORDER_PS,
+    columns: Mapping[str, Column] | AnyDetectors | None = None,
     apart: bool = False,
     drop_duplicates: bool = False,
     losses: Losses | None = None,
@@ -53,7 +59,10 @@ def scan(
         tree: name of the tree in ROOT files, where it is not `Data_R`, `Data_F` or `Data`.
         stage: which files of a CoMPASS run's folder: `raw`, `unfiltered` or `filtered`; the first that is there.
         bin_layout: layout of CoMPASS BIN files without a header.
-        columns: the columns of another program's table: `load_detectors("detectors.toml").columns`.
+        bits: bits and step of a time counter that rolls over without a flag: `31:8ns`.
+        reorder_ps: how far back in time a hit may lie and still be put in its place, where files are merged.
+        columns: the columns of another program's table: the path of the detectors.toml that describes them, or its
+            `columns`.
         apart: whether files, too, are runs of their own.
         drop_duplicates: whether hits with the board, channel and time of another one are left out.
         losses: collects damage; without it, damage is an error.
@@ -62,10 +71,16 @@ def scan(
         InputError: nothing is found, or a file is not a table of hits.
         UsageError: a file has an unknown suffix, or is given twice.
     """
+    known = columns or {} if isinstance(columns, Mapping | None) else detectors_of(columns).columns
     reading = Reading(
-        tree=tree, bin_layout=bin_layout, columns=columns or {}, losses=losses or Losses(keep_going=False)
+        tree=tree,
+        bin_layout=bin_layout,
+        columns=known,
+        rollover_ps=rollover_ps(bits, known) if bits else None,
+        losses=losses or Losses(keep_going=False),
     )
-    return open_runs(*runs, reading=reading, stage=stage, apart=apart, drop_duplicates=drop_duplicates).hits
+    how: dict[str, Any] = {"stage": stage, "apart": apart, "drop_duplicates": drop_duplicates}
+    return open_runs(*runs, reading=reading, reorder_ps=reorder_ps, **how).hits
 
 
 def check_writable(path: str | Path, *, overwrite: bool = False, layout: str | None = None, text: bool = False) -> None:
@@ -106,7 +121,7 @@ def _writer(path: Path, layout: str | None) -> Writer:
 
 
 def save(
-    frame: pl.LazyFrame,
+    frame: AnyFrame,
     path: str | Path,
     *,
     layout: str | None = None,
@@ -116,7 +131,7 @@ def save(
     """Stream a table into a file; the suffix gives the format, and the file appears only when it is complete.
 
     Args:
-        frame: any lazy frame.
+        frame: any frame of polars, lazy or not.
         path: ends in .parquet, .arrow, .csv or .root.
         layout: `compass-pairs` for a ROOT tree `Data_C` that holds each pair in both orders.
         overwrite: whether a file of this name is replaced.
@@ -126,6 +141,7 @@ def save(
         OutputError: the output already exists, cannot be written, or is the file that the frame is scanned from.
         UsageError: its suffix or layout is unknown.
     """
+    frame = lazy(frame, "table")
     path = Path(path)
     check_writable(path, overwrite=overwrite, layout=layout)
     if overwrite:

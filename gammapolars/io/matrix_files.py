@@ -8,6 +8,7 @@ import polars as pl
 
 from gammapolars.core.errors import InputError, UsageError
 from gammapolars.core.file_identity import replacing
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.core.quantities import BY_COLUMN
 from gammapolars.core.schema import SUBTRACTED
 from gammapolars.io import provenance
@@ -41,7 +42,7 @@ RADWARE_TYPES = {".mat": "<u2", ".m4b": "<i4", ".spn": "<i4"}
 
 
 def save_matrix(
-    matrix: pl.LazyFrame | pl.DataFrame,
+    matrix: AnyFrame,
     path: str | Path,
     *,
     bin_kev: float | None = None,
@@ -69,6 +70,7 @@ def save_matrix(
             too large, negative or fractional, or too many bins. The message names a suitable format.
         UsageError: an unknown suffix.
     """
+    matrix = lazy(matrix, "matrix")
     path = Path(path)
     suffix = path.suffix.lower()
     check_suffix(path, "matrices are", SUFFIXES)

@@ -12,6 +12,7 @@ import polars as pl
 
 from gammapolars.core.errors import InputError, OutputError, UsageError, readable
 from gammapolars.core.file_identity import replacing
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.core.small_files import MAX_BYTES, read_small
 from gammapolars.io.output import check_output, complete_or_nothing, write_bytes
 from gammapolars.io.spectra import (
@@ -97,7 +98,7 @@ READ = [*WRITTEN, *(name for name in (*DECODERS, *NAMED) if name not in WRITTEN)
 
 
 def save_spectrum(
-    spectrum: pl.LazyFrame | pl.DataFrame,
+    spectrum: AnyFrame,
     path: str | Path,
     *,
     measurement: Measurement | Mapping[tuple[int, int], Measurement] | None = None,
@@ -132,6 +133,7 @@ def save_spectrum(
             names a format that can.
         UsageError: an unknown suffix or format.
     """
+    spectrum = lazy(spectrum, "spectrum")
     path = Path(path)
     kind = spectrum_format(path, format)
     widths: Widths = {"energy_kev": bin_kev, "adc": bin_adc}

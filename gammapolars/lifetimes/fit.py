@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.frames import AnyFrame, eager
 from gammapolars.core.types import Floats
 from gammapolars.lifetimes.interpretation import LIMIT, LifetimeFit, result, upper_end
 from gammapolars.lifetimes.model import (
@@ -36,7 +37,7 @@ PROMPT_NEEDED = 9.0
 
 
 def fit_lifetime(
-    spectrum: pl.DataFrame | pl.LazyFrame,
+    spectrum: AnyFrame,
     *,
     components: int = 1,
     sigma_ps: float | None = None,
@@ -68,6 +69,7 @@ def fit_lifetime(
         TableError: the frame is not a time spectrum, or has negative counts.
         UsageError: too few counts, or impossible options.
     """
+    spectrum = eager(spectrum, "spectrum")
     if components not in (1, 2):
         raise UsageError(f"one or two lifetimes can be fitted, not {components}")
     for sigma in (sigma_ps, sigma_near_ps):

@@ -7,6 +7,7 @@ import polars as pl
 
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.core.units import PS_PER_S
 
 DISAGREE_SIGMA = 5.0
@@ -17,7 +18,7 @@ WIDTH_PART = 0.1
 """The same part of widths of prompt peaks."""
 
 
-def time_spectrum(pairs: pl.LazyFrame, *, bin_ps: int, by: tuple[str, ...] = ()) -> pl.LazyFrame:
+def time_spectrum(pairs: AnyFrame, *, bin_ps: int, by: tuple[str, ...] = ()) -> pl.LazyFrame:
     """Pairs by their time difference, in equal bins.
 
     Args:
@@ -33,6 +34,7 @@ def time_spectrum(pairs: pl.LazyFrame, *, bin_ps: int, by: tuple[str, ...] = ())
         TableError: there is no `dt_ps`.
         UsageError: bins without a width.
     """
+    pairs = lazy(pairs, "pairs")
     if bin_ps < 1:
         raise UsageError(f"a time bin must be at least 1 ps wide, not {bin_ps}")
     columns = pairs.collect_schema()

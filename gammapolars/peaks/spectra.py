@@ -11,6 +11,7 @@ import polars as pl
 from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.defaults import LEAST_SIGNIFICANCE
 from gammapolars.core.errors import TableError, UsageError, WidthWarning
+from gammapolars.core.frames import AnyFrame, eager
 from gammapolars.core.schema import PEAKS
 from gammapolars.core.types import Floats
 from gammapolars.peaks.bins import KEYS, Bins, spectra_of
@@ -30,7 +31,7 @@ FIGURES = (
 
 
 def find_peaks(
-    spectrum: pl.DataFrame | pl.LazyFrame,
+    spectrum: AnyFrame,
     *,
     fwhm: Sequence[float] | None = None,
     least_significance: float = LEAST_SIGNIFICANCE,
@@ -53,6 +54,7 @@ def find_peaks(
         TableError: the frame is not a table of spectra, or `fwhm` is given for spectra that are not calibrated.
         UsageError: a significance that is not positive.
     """
+    spectrum = eager(spectrum, "spectrum")
     _check(least_significance)
     rows: list[dict[str, object]] = []
     for key, bins, widths in _spectra(spectrum, fwhm):
@@ -67,7 +69,7 @@ def find_peaks(
 
 
 def fit_peaks(
-    spectrum: pl.DataFrame | pl.LazyFrame,
+    spectrum: AnyFrame,
     peaks: pl.DataFrame | None = None,
     *,
     fwhm: Sequence[float] | None = None,
@@ -111,6 +113,7 @@ def fit_peaks(
         TableError: as for `find_peaks`, or `peaks` has no centroids.
         UsageError: a significance that is not positive.
     """
+    spectrum = eager(spectrum, "spectrum")
     _check(least_significance)
     refining = peaks is None if refine is None else refine
     settings = Settings(least_significance, refine=refining, width_unc=GIVEN_WIDTH_UNC)

@@ -11,6 +11,7 @@ from gammapolars.analysis.accumulators.intervals import Intervals
 from gammapolars.analysis.accumulators.recorded_time import RecordedTime
 from gammapolars.core import schema
 from gammapolars.core.flags import FLAGS
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.core.types import Floats, Key
 from gammapolars.core.units import PS_PER_S
 from gammapolars.rates.intervals import true_rate
@@ -30,7 +31,7 @@ COLUMNS: dict[str, schema.DType] = {
 }
 
 
-def true_rates(hits: pl.LazyFrame, *, reorder_ps: int = REORDER_PS) -> pl.LazyFrame:
+def true_rates(hits: AnyFrame, *, reorder_ps: int = REORDER_PS) -> pl.LazyFrame:
     """True rates, corrected for dead time, from the times between the hits of each detector.
 
     Hits with flags count too: give hits as they were recorded, before any are filtered out. Only fake events, which no
@@ -50,6 +51,7 @@ def true_rates(hits: pl.LazyFrame, *, reorder_ps: int = REORDER_PS) -> pl.LazyFr
         `_unc`, one standard deviation; `shortest_interval_ps`, and of the fit `cut_ps`, `chi2`, `ndf`, `exponential`;
         results of the fit are null where there are fewer than 100 intervals.
     """
+    hits = lazy(hits, "hits")
     schema.require(hits, schema.HITS, columns=("board", "channel", "timestamp_ps"))
 
     def table(columns: list[str] | None) -> Iterator[pl.DataFrame]:

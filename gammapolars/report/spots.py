@@ -9,9 +9,9 @@ import polars as pl
 
 from gammapolars.core.types import Floats, Mask
 from gammapolars.figures import bins
+from gammapolars.gates import WIDTH_FWHM
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.lines import Lines
-from gammapolars.spectra.line_gates import WIDTH_FWHM
 
 LEAST_SPOT_SIGMA = 5.0
 

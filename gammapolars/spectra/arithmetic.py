@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.core.types import Floats
 from gammapolars.spectra.bins import (
     AXES,
     NUMBER,
     WIDTH_OF,
-    AnyFrame,
     Axis,
     computed,
     keys_of,
@@ -91,6 +91,8 @@ def subtract(
         TableError: the background has keys that the spectrum lacks; when it is collected: different bins.
         UsageError: a scale that is not a finite number of 0 or more.
     """
+    spectrum = lazy(spectrum, "spectrum")
+    background = lazy(background, "spectrum")
     (a, columns), (b, of_b) = spectra_of(spectrum), spectra_of(background)
     keys, shared = keys_of(columns), keys_of(of_b)
     if unknown := [name for name in shared if name not in columns]:
@@ -135,6 +137,7 @@ def per_second(
         UsageError: a live time that is not above 0.
         TableError: no table of spectra; when it is collected: a detector without a live time.
     """
+    spectrum = lazy(spectrum, "spectrum")
     frame, columns = spectra_of(spectrum)
     _check_factors(live_time_s, "live_time_s", least=math.ulp(0.0))
     _check_factors(live_time_unc, "live_time_unc", least=0.0)
@@ -166,6 +169,7 @@ def divide_by_efficiency(
     Raises:
         TableError: the spectra have no energies; when it is collected: an efficiency that is not above 0.
     """
+    spectrum = lazy(spectrum, "spectrum")
     frame, columns = spectra_of(spectrum)
     if "energy_kev" not in columns:
         raise TableError("an efficiency needs energies: this table of spectra has no column 'energy_kev'")

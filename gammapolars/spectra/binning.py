@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.spectra.bins import check_count, check_width
 from gammapolars.spectra.counting import BIN, Bins, BinTally, Part, count_bins
 from gammapolars.spectra.weighted_tallies import AUTO, WEIGHT, WeightedCounts, WeightedTally, sum_bins, weight_column
@@ -17,7 +18,7 @@ BATCH_ROWS = 1_000_000
 
 
 def spectrum(
-    frame: pl.LazyFrame,
+    frame: AnyFrame,
     *,
     bin_kev: float = 1.0,
     bin_adc: int | None = None,
@@ -47,6 +48,7 @@ def spectrum(
         TableError: the frame lacks one of the columns, or a binned column or the weight is not a number.
         UsageError: bins without a width; when collected, bins so narrow that too many are filled.
     """
+    frame = lazy(frame, "hits")
     if bin_adc is not None and (bin_adc < 1 or bin_adc != int(bin_adc)):
         raise UsageError(f"a bin must contain at least 1 ADC channel, not {bin_adc}")
     check_width(bin_kev)

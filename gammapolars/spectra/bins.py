@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.core.quantities import BY_COLUMN
 from gammapolars.core.schema import SPECTRUM, require
 from gammapolars.core.types import Floats
@@ -14,7 +15,6 @@ from gammapolars.detectors import Detectors
 from gammapolars.streaming.slices import lazy_frame
 
 Axis = Literal["energy_kev", "adc"]
-AnyFrame = pl.LazyFrame | pl.DataFrame
 
 AXES: tuple[Axis, ...] = ("adc", "energy_kev")
 WIDTH_OF: dict[Axis, str] = {"energy_kev": "width_kev", "adc": "width_adc"}
@@ -92,14 +92,14 @@ def spectra_of(frame: AnyFrame) -> tuple[pl.LazyFrame, pl.Schema]:
     Raises:
         TableError: it has no counts, no variances or no bins.
     """
-    lazy = frame.lazy()
-    columns = require(lazy, SPECTRUM)
+    table = lazy(frame, "spectrum")
+    columns = require(table, SPECTRUM)
     if not any(axis in columns for axis in AXES):
         raise TableError(
             "this frame is not a table of spectra: it has no column 'energy_kev' or 'adc' (it has "
             f"{', '.join(columns)})"
         )
-    return lazy.with_columns(pl.col("variance").fill_null(pl.lit(np.nan))), columns
+    return table.with_columns(pl.col("variance").fill_null(pl.lit(np.nan))), columns
 
 
 def parts_by_axis(table: pl.DataFrame) -> dict[Axis, pl.DataFrame]:

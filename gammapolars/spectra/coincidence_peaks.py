@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import TableError
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.core.quantities import axis_columns
 from gammapolars.core.types import Key
 from gammapolars.detectors.hits import is_one_of
 from gammapolars.gates import Gate
-from gammapolars.spectra.bins import AnyFrame
 from gammapolars.spectra.matrix_cells import MatrixCells, cells_of
 from gammapolars.spectra.weighted_tallies import WeightedTally, count_by_weight
 from gammapolars.streaming.slices import batches_of
@@ -74,14 +74,14 @@ def coincidence_peak(
         TableError: neither pairs with the column, nor a matrix in equal bins.
         UsageError: a gate that holds no bin.
     """
-    lazy = table.lazy()
-    columns = lazy.collect_schema()
+    table = lazy(table, "matrix")
+    columns = table.collect_schema()
     if axis_columns(columns):
-        return of_cells(cells_of(lazy.collect(), width), first, second)
+        return of_cells(cells_of(table.collect(), width), first, second)
     if missing := [name for name in (f"{on}_a", f"{on}_b") if name not in columns]:
         raise TableError(f"these pairs have no column '{missing[0]}' to gate on: calibrate them first")
     counts = CoincidencePeakTally(first, second, on=on)
-    for batch in batches_of(lazy):
+    for batch in batches_of(table):
         counts.add(batch)
     return counts.total()
 

@@ -9,15 +9,7 @@ import polars as pl
 from gammapolars.core.types import Key
 from gammapolars.corrections.energy import by_detector
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.gates import Gate, parse_backgrounds
-
-AUTO = "auto"
-
-DEFAULT_KEV = 6.0
-"""The width of a gate on a line whose FWHM is not known."""
-
-WIDTH_FWHM = 2.0
-"""The width of a gate, in FWHM of the line."""
+from gammapolars.gates import DEFAULT_KEV, WIDTH_FWHM, Background, Gate
 
 
 @dataclass(frozen=True)
@@ -64,26 +56,23 @@ def fwhm_kev(detector: Detector, energy_kev: float) -> float | None:
     return math.sqrt(square) if square > 0 and math.isfinite(square) else None
 
 
-def line_gate(line_kev: float, width: float | None, backgrounds: Sequence[str], detectors: Sequence[Detector]) -> Gate:
+def line_gate(line_kev: float, width: float | None, backgrounds: Background, detectors: Sequence[Detector]) -> Gate:
     """A gate on a line: as wide as asked for, else 2 FWHM of each detector, else 6 keV.
 
     Args:
         line_kev: where the line lies.
         width: of the gate, from one end to the other; None: by the resolution.
-        backgrounds: stretches next to the line as `LOW:HIGH`; `auto`: one on each side, together as wide as the gate,
-            that begin a FWHM away from it.
+        backgrounds: stretches next to the line, as for `Gate.around`.
         detectors: whose hits are gated.
 
     Raises:
         UsageError: impossible stretches.
     """
-    auto = AUTO in backgrounds
-    given = tuple(parse_backgrounds([text for text in backgrounds if text != AUTO]))
 
     def own(fwhm: float | None) -> Gate:
         wide = width if width is not None else DEFAULT_KEV if fwhm is None else WIDTH_FWHM * fwhm
-        beside = _beside(line_kev, wide, wide / WIDTH_FWHM if fwhm is None else fwhm) if auto else ()
-        return Gate.on(line_kev, wide, (*given, *beside))
+        clear = wide / WIDTH_FWHM if fwhm is None else fwhm
+        return Gate.around(line_kev, fwhm=clear, width=wide, background=backgrounds)
 
     by_key = {one.key: own(fwhm) for one in detectors if (fwhm := fwhm_kev(one, line_kev)) is not None}
     rest = own(None)
@@ -91,12 +80,6 @@ def line_gate(line_kev: float, width: float | None, backgrounds: Sequence[str], 
     if all(gate == rest for gate in by_key.values()):
         return rest
     return DetectorGates(widest.low, widest.high, widest.background, by_key, rest)
-
-
-def _beside(line: float, width: float, clear: float) -> tuple[tuple[float, float], ...]:
-    """A stretch on each side of a gate, half as wide as the gate, and so far away from it."""
-    inner = width / 2 + clear
-    return (line - inner - width / 2, line - inner), (line + inner, line + inner + width / 2)
 
 
 def gate_doubts(gate: Gate, detectors: Sequence[Detector]) -> Iterator[str]:

@@ -6,17 +6,18 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.core.quantities import axis_columns
 from gammapolars.core.schema import SUBTRACTED
 from gammapolars.core.types import Floats
 from gammapolars.core.wording import setting
 from gammapolars.gates import Gate
-from gammapolars.spectra.bins import AnyFrame, check_width, computed, quotient
+from gammapolars.spectra.bins import check_width, computed, quotient
 from gammapolars.spectra.weighted_tallies import AUTO, sums, weight_column
 
 
 def matrix(
-    pairs: pl.LazyFrame,
+    pairs: AnyFrame,
     *,
     bin_kev: float = 2.0,
     symmetric: bool | None = None,
@@ -51,6 +52,7 @@ def matrix(
         TableError: the frame lacks one of the columns, or one holds no numbers.
         UsageError: bins without a width, or a symmetric matrix whose axes differ.
     """
+    pairs = lazy(pairs, "pairs")
     widths = [bin_kev if width is None else width for width in (bin_x, bin_y)]
     stems = [_stem(column) for column in (x, y)]
     alike = stems[0] == stems[1] and x != y and widths[0] == widths[1]
@@ -153,14 +155,14 @@ def project(matrix: AnyFrame, gate: Gate, *, on: Literal["x", "y"] = "x", width:
         TableError: it is not a matrix, or its background was subtracted in two dimensions.
         UsageError: when collected, if the gate, or the background, holds no bin.
     """
-    lazy = matrix.lazy()
-    columns = axes_of(lazy.collect_schema())
-    check_independent(lazy.collect_schema())
+    matrix = lazy(matrix, "matrix")
+    columns = axes_of(matrix.collect_schema())
+    check_independent(matrix.collect_schema())
     gated, along = columns if on == "x" else columns[::-1]
     name = along[:-2]
 
     def spectrum() -> pl.DataFrame:
-        return projection(lazy.select(gated, along, "counts", "variance").collect(), gate, on, width).net
+        return projection(matrix.select(gated, along, "counts", "variance").collect(), gate, on, width).net
 
     return computed({name: pl.Float64(), "counts": pl.Float64(), "variance": pl.Float64()}, spectrum)
 

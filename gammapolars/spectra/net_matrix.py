@@ -8,10 +8,10 @@ import polars as pl
 from scipy.sparse import block_diag, csr_array
 
 from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.frames import AnyFrame, eager
 from gammapolars.core.types import Floats, Range
 from gammapolars.core.wording import setting
 from gammapolars.gates import Gate
-from gammapolars.spectra.bins import AnyFrame
 from gammapolars.spectra.coincidence_peaks import on_one_line
 from gammapolars.spectra.factorised_background import FactorisedBackground
 from gammapolars.spectra.matrix_cells import cells_of
@@ -70,7 +70,7 @@ class NetMatrix:
         fwhm: Sequence[float] | None = None,
         width: float | tuple[float, float] | None = None,
     ) -> None:
-        self._cells = cells = cells_of(matrix.lazy().collect(), width)
+        self._cells = cells = cells_of(eager(matrix, "matrix"), width)
         self.symmetric = cells.symmetric
         projection, variance = cells.sums(cells.counts), cells.sums(cells.variance)
         found, operators = [], []

@@ -7,9 +7,10 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import TableError
+from gammapolars.core.frames import AnyFrame
 from gammapolars.core.types import Key
 from gammapolars.spectra.arithmetic import subtract
-from gammapolars.spectra.bins import AXES, WIDTH_OF, AnyFrame, Axis, edges, numbered, width_of
+from gammapolars.spectra.bins import AXES, WIDTH_OF, Axis, edges, numbered, width_of
 from gammapolars.spectra.rebinning import rebin
 
 DETECTOR = ("board", "channel")

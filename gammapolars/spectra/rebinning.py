@@ -8,13 +8,13 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.core.types import Floats
 from gammapolars.corrections import energy_kev
 from gammapolars.detectors import Detectors
 from gammapolars.spectra.bins import (
     NUMBER,
     WIDTH_OF,
-    AnyFrame,
     Axis,
     check_count,
     check_width,
@@ -98,6 +98,7 @@ def rebin(
         TableError: no table of spectra; when it is collected: bins without a place on the axis, or of unknown width.
         UsageError: not one kind of new bins, or ones without a width.
     """
+    spectrum = lazy(spectrum, "spectrum")
     target = _target(bin_kev, bin_adc, edges_kev, edges_adc)
     frame, columns = spectra_of(spectrum)
     if target.axis not in columns:

@@ -1,16 +1,19 @@
 """Rows that spectra are made of: hits by time slice, and hits in coincidence with one gate or with two."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import permutations
 
 import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.frames import AnyFrame, lazy
+from gammapolars.core.quantities import ENERGY
 from gammapolars.core.types import Key
 from gammapolars.core.units import parse_ps
-from gammapolars.detectors import Detector
+from gammapolars.detectors import AnyDetector, AnyDetectors, detectors_of, keys_of
 from gammapolars.detectors.hits import is_one_of
-from gammapolars.gates import Gate
+from gammapolars.gates import Background, Gate
+from gammapolars.spectra.line_gates import line_gate
 
 PARTNER = ("board", "channel", "adc", "energy_kev")
 
@@ -27,7 +30,7 @@ def slice_width_ps(width: str | int) -> int:
     return width_ps
 
 
-def time_slices(frame: pl.LazyFrame, width: str | int) -> pl.LazyFrame:
+def time_slices(frame: AnyFrame, width: str | int) -> pl.LazyFrame:
     """Hits or pairs with their time slice.
 
     Slices begin at timestamp 0, the digitizer's start, whatever the first hit's time: slice k holds the times from k
@@ -40,6 +43,7 @@ def time_slices(frame: pl.LazyFrame, width: str | int) -> pl.LazyFrame:
     Returns:
         The same with `time_slice` (Int64) and `slice_start_ps` (Int64), the slice's first picosecond.
     """
+    frame = lazy(frame, "hits")
     width_ps = slice_width_ps(width)
     if "timestamp_ps" not in frame.collect_schema():
         raise TableError("this frame has no column 'timestamp_ps' for time slices")
@@ -48,18 +52,21 @@ def time_slices(frame: pl.LazyFrame, width: str | int) -> pl.LazyFrame:
 
 
 def gate(
-    pairs: pl.LazyFrame,
+    pairs: AnyFrame,
     line: float | Gate,
     *,
-    width_kev: float = 6.0,
+    width_kev: float | None = None,
+    background: Background = (),
     on: str = "energy_kev",
-    of: Sequence[Detector | Key] | None = None,
+    of: AnyDetector | Sequence[AnyDetector] | None = None,
+    detectors: AnyDetectors | None = None,
 ) -> pl.LazyFrame:
     """The hits in coincidence with a gate: the rows of a gated spectrum.
 
-    With a `Gate`, hits in coincidence with its background are included, and `weight` makes their sum net: it is the
-    weight of the gate, times that of the pair where pairs have a `weight` (of prompt and random). `gp.spectrum` sums
-    weights by itself. With a number nothing is subtracted, and there is a `weight` only where pairs have one.
+    With a `Gate`, or a `background`, hits in coincidence with the background are included, and `weight` makes their sum
+    net: it is the weight of the gate, times that of the pair where pairs have a `weight` (of prompt and random).
+    `gp.spectrum` sums weights by itself. With a number alone nothing is subtracted, and there is a `weight` only where
+    pairs have one.
 
     A pair of which both hits lie in the gate or its background gives two rows, one for each. In spectra these are
     counts of two bins, whose errors are correlated a little; only where both fall into one bin is its variance
@@ -68,9 +75,13 @@ def gate(
     Args:
         pairs: a calibrated table of pairs.
         line: a gate with its background, or the middle of one without.
-        width_kev: full width of a gate that is given by its middle; the ends belong to it.
+        width_kev: full width of a gate that is given by its middle; the ends belong to it. None: as the command `gate`
+            takes it, 2 FWHM of each detector whose resolution `detectors` give, else 6.
+        background: stretches next to a line that is given by its middle: `1345:1355`, several of them, or `auto`, as
+            for `Gate.around`.
         on: the gated quantity: `energy_kev`, or `adc`.
-        of: detectors whose hits may lie in the gate, or their (board, channel); None: all.
+        of: detectors whose hits may lie in the gate, by themselves, (board, channel), `0/3` or name; None: all.
+        detectors: their names and resolutions, or the path of detectors.toml.
 
     Returns:
         One row per coincident hit, as for hits: `board`, `channel`, `adc` and `energy_kev`, as far as pairs have them;
@@ -80,14 +91,14 @@ def gate(
         TableError: the pairs are not calibrated.
         UsageError: a gate without a width.
     """
-    if not isinstance(line, Gate) and not 0 < width_kev < float("inf"):
-        raise UsageError(f"a gate must be wider than 0 keV, not {width_kev}")
-    taken = line if isinstance(line, Gate) else Gate.on(line, width_kev)
+    pairs = lazy(pairs, "pairs")
+    keys = None if of is None else keys_of(of, detectors)
+    taken = line if isinstance(line, Gate) else _on_line(line, width_kev, background, on, keys, detectors)
     columns = pairs.collect_schema()
     for name in (f"{on}_a", f"{on}_b"):
         if name not in columns:
             raise TableError(f"these pairs have no column '{name}' to gate on: calibrate them first")
-    weights = {side: taken.weight(f"{on}_{side}") * _is_one(of, side) for side in "ab"}
+    weights = {side: taken.weight(f"{on}_{side}") * _is_one(keys, side) for side in "ab"}
     sides = {
         name: (pl.col(f"{name}_b"), pl.col(f"{name}_a"))
         for name in PARTNER
@@ -96,7 +107,7 @@ def gate(
     if {"timestamp_ps", "dt_ps"} <= set(columns):
         time, dt = pl.col("timestamp_ps"), pl.col("dt_ps")
         sides |= {"timestamp_ps": (time + dt, time), "dt_ps": (dt, -dt)}
-    if "weight" in columns or isinstance(line, Gate):
+    if "weight" in columns or isinstance(line, Gate) or taken.background:
         own = pl.col("weight").cast(pl.Float64) if "weight" in columns else pl.lit(1.0)
         sides["weight"] = (weights["a"] * own, weights["b"] * own)
     return single_hits(pairs, sides, [weights[side] != 0 for side in "ab"])
@@ -117,17 +128,30 @@ def single_hits(
     )
 
 
-def _is_one(detectors: Sequence[Detector | Key] | None, side: str) -> pl.Expr:
+def _on_line(
+    line: float,
+    width: float | None,
+    background: Background,
+    on: str,
+    keys: Collection[Key] | None,
+    detectors: AnyDetectors | None,
+) -> Gate:
+    """The gate on a line that is given by its middle; resolutions are known of energies."""
+    if width is not None and not 0 < width < float("inf"):
+        raise UsageError(f"a gate must be wider than 0 keV, not {width}")
+    known = () if detectors is None or on != ENERGY.column else detectors_of(detectors)
+    return line_gate(line, width, background, [one for one in known if keys is None or one.key in keys])
+
+
+def _is_one(keys: Collection[Key] | None, side: str) -> pl.Expr:
     """1 for hits of some detectors, else 0."""
-    if detectors is None:
-        return pl.lit(1.0)
-    return is_one_of((d.key if isinstance(d, Detector) else d for d in detectors), f"_{side}").cast(pl.Float64)
+    return pl.lit(1.0) if keys is None else is_one_of(keys, f"_{side}").cast(pl.Float64)
 
 
 HIT = ("board", "channel", "adc", "energy_kev")
 
 
-def cube_slice(triples: pl.LazyFrame, first: Gate, second: Gate, *, on: str = "energy_kev") -> pl.LazyFrame:
+def cube_slice(triples: AnyFrame, first: Gate, second: Gate, *, on: str = "energy_kev") -> pl.LazyFrame:
     """The third hits of triples whose other two lie in two gates: the rows of a doubly gated spectrum.
 
     Each of the three hits can be the third one; the other two can lie in the gates in both orders. Weights of the two
@@ -155,6 +179,7 @@ def cube_slice(triples: pl.LazyFrame, first: Gate, second: Gate, *, on: str = "e
     Raises:
         TableError: the triples are not calibrated.
     """
+    triples = lazy(triples, "table")
     columns = triples.collect_schema()
     for side in "abc":
         if f"{on}_{side}" not in columns:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, groupby, islice, pairwise
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
 from gammapolars.core.errors import TableError
 from gammapolars.core.file_identity import begin_reading, is_filled
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.core.threads import check_process, threads
 from gammapolars.streaming.time_order import REORDER_PS, OnRepair, time_ordered
 from gammapolars.streaming.wild_times import OnWild
@@ -197,6 +198,8 @@ def slices(
     Raises:
         TimeOrderError: hits lie too far back in time to be repaired.
     """
+    if not isinstance(hits, list | tuple | Iterator):
+        hits = lazy(cast(AnyFrame, hits), "hits")
     # In halves, because two batches wait while their order is not certain.
     batches = batches_of(hits, batch_rows=max(slice_hits // 2, 1)) if isinstance(hits, pl.LazyFrame) else hits
     for of_run in by_run(batches):

@@ -309,7 +309,7 @@ def test_an_unknown_detector_is_refused_with_the_known_ones(name: str) -> None:
 
 
 def test_without_a_file_an_unknown_detector_is_refused_without_a_list() -> None:
-    with pytest.raises(UsageError, match=r"such as 0/3$"):
+    with pytest.raises(UsageError, match=r"such as 0/3; `detectors` describes names$"):
         Detectors().named("HPGe")
 
 

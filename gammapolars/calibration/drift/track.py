@@ -22,7 +22,7 @@ from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import parse_reject, union
 from gammapolars.core.types import Key, Progress
 from gammapolars.core.units import parse_ps
-from gammapolars.detectors import Detector, Detectors
+from gammapolars.detectors import AnyDetectors, Detector, Detectors, detectors_of
 from gammapolars.io import Runs, open_runs
 
 REACH = 0.03
@@ -34,7 +34,7 @@ MOST_FITS = 4
 
 def track_drift(
     runs: Runs | str | Path | Sequence[str | Path],
-    detectors: Detectors,
+    detectors: AnyDetectors,
     lines_kev: Iterable[float],
     *,
     reject: str = defaults.REJECT,
@@ -64,6 +64,7 @@ def track_drift(
         UsageError: no line, one that no detector can see, no calibrated detector, or a number out of its range.
         TableError: the runs have no adc values.
     """
+    detectors = detectors_of(detectors)
     if not isinstance(runs, Runs):
         runs = open_runs(*([runs] if isinstance(runs, str | Path) else runs))
     energies = _check_lines(lines_kev)

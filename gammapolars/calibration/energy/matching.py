@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
 
 from gammapolars.calibration.energy.arrays import Lines, Peaks, line_arrays, peak_arrays
 from gammapolars.calibration.energy.evidence import MATCHED, Candidate, Prior, positions, refine
@@ -13,15 +12,17 @@ from gammapolars.calibration.energy.hypotheses import propose, propose_near
 from gammapolars.calibration.energy.trial import Match, Trial
 from gammapolars.calibration.energy.unresolved_match import match_unresolved
 from gammapolars.core.errors import CalibrationError
+from gammapolars.core.frames import AnyFrame, eager
 from gammapolars.core.types import Floats
+from gammapolars.gamma_lines import AnyLines, lines_of
 
 LEAST_SUPPORT = 6.0
 """Least evidence that a matched line must add if the others would put it elsewhere, or it is left out."""
 
 
 def match_lines(
-    peaks: pl.DataFrame,
-    lines: pl.DataFrame,
+    peaks: AnyFrame,
+    lines: AnyLines,
     *,
     start: Sequence[float] | None = None,
     start_tolerance: float = 0.03,
@@ -52,6 +53,7 @@ def match_lines(
     Raises:
         CalibrationError: no match is clearly better than a random one and than every other.
     """
+    peaks, lines = eager(peaks, "table"), lines_of(lines)
     peak_data = peak_arrays(peaks, adc_range)
     try:
         return _matched(Trial(peaks, lines, peak_data, line_arrays(lines), detector), start, start_tolerance, hints)

@@ -16,7 +16,9 @@ from gammapolars.calibration.energy.polynomial import EnergyFit, fit_energy, fit
 from gammapolars.calibration.energy.resolution import ResolutionFit, fit_resolution
 from gammapolars.calibration.energy.trial import Match, match_table
 from gammapolars.core.errors import CalibrationError, GammapolarsError, UsageError
-from gammapolars.detectors import Detector
+from gammapolars.core.frames import AnyFrame, eager
+from gammapolars.detectors import AnyDetector, Detector, detector_of
+from gammapolars.gamma_lines import AnyLines, lines_of
 
 SAME_LINE_KEV = 1.0
 """A pair's energy is that of a known line if it is no further away, and takes its exact energy."""
@@ -135,9 +137,9 @@ class Calibration:
 
 
 def calibrate_peaks(
-    peaks: pl.DataFrame,
-    lines: pl.DataFrame,
-    detector: Detector,
+    peaks: AnyFrame,
+    lines: AnyLines,
+    detector: AnyDetector,
     *,
     order: int | None = None,
     start: Sequence[float] | None = None,
@@ -150,8 +152,8 @@ def calibrate_peaks(
 
     Args:
         peaks: as for `match_lines`.
-        lines: of the named sources.
-        detector: its properties so far.
+        lines: of the named sources, or the names of nuclides.
+        detector: its properties so far; (board, channel) or `0/3` where there are none.
         order: of the polynomial, 1 to 3; chosen if it is not given.
         start: a calibration to start from; where only one line is matched, only its gain is adjusted.
         pairs: given by hand, instead of matching.
@@ -162,6 +164,8 @@ def calibrate_peaks(
     Raises:
         CalibrationError: no match is reliable, or too few lines are left for the fit.
     """
+    peaks, lines = eager(peaks, "table"), lines_of(lines)
+    detector = detector_of(detector)
     if pairs is not None:
         match = match_pairs(peaks, pairs, lines, detector=detector.name)
     else:

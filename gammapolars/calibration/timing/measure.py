@@ -21,9 +21,9 @@ from gammapolars.calibration.timing.tables import Timing
 from gammapolars.core import defaults
 from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.core.types import Key
-from gammapolars.core.units import MAX_PS, PS_PER_S, format_ps, parse_ps
+from gammapolars.core.units import MAX_PS, PS_PER_S, format_ps, parse_ps, parse_range
 from gammapolars.core.wording import setting
-from gammapolars.detectors import Detectors
+from gammapolars.detectors import AnyDetector, AnyDetectors, Detectors, detectors_of, key_of
 from gammapolars.io import Runs, open_runs
 
 ENOUGH = 300_000
@@ -32,13 +32,13 @@ ENOUGH = 300_000
 
 def measure_timing(
     runs: Runs | str | Path | Sequence[str | Path],
-    detectors: Detectors | None = None,
+    detectors: AnyDetectors | None = None,
     *,
     search: str = defaults.SEARCH,
     reject: str = defaults.REJECT,
     walk: bool | None = None,
-    reference: str | None = None,
-    energy_kev: tuple[float, float] | None = None,
+    reference: AnyDetector | None = None,
+    energy_kev: str | tuple[float, float] | None = None,
     most_hits: int | None = None,
     enough: int = ENOUGH,
     progress: Callable[[int], None] | None = None,
@@ -51,14 +51,14 @@ def measure_timing(
 
     Args:
         runs: from `open_runs`, or the names of files or folders as the command line takes them.
-        detectors: names, and initial offsets and clocks: peaks are searched around them, and the result is
-            added.
+        detectors: or the path of detectors.toml: names, and initial offsets and clocks; peaks are searched around
+            them, and the result is added.
         search: how far from there a peak may be.
         reject: flags that reject a hit.
         walk: True: fit both terms of every detector's walk; False: leave walks as `detectors` has them; None: fit them,
             and use those that are significant if they make the peaks narrower.
         reference: name of the detector whose offset stays as it is; else the first of each group.
-        energy_kev: only hits of this energy, lowest and highest (keV); None: all.
+        energy_kev: only hits of this energy, lowest and highest (keV), or `1100:1400`; None: all.
         most_hits: read no more hits than these, from the beginning.
         enough: number of pairs near the peak that each detector needs before reading stops.
         progress: called with the number of hits read, in the second reading from the beginning again.
@@ -72,7 +72,8 @@ def measure_timing(
         raise UsageError("a run is read twice to measure its timing: give file names instead of hits")
     if not isinstance(runs, Runs):
         runs = open_runs(*([runs] if isinstance(runs, str | Path) else runs))
-    table = detectors or Detectors()
+    table = Detectors() if detectors is None else detectors_of(detectors)
+    energies = parse_range(energy_kev, "energy_kev") if isinstance(energy_kev, str) else energy_kev
     reach_ps = parse_ps(search)
     if not 0 < reach_ps <= MAX_PS // 4:
         raise UsageError(f"the search range for peaks must be longer than 0 s, not '{search}'")
@@ -85,8 +86,8 @@ def measure_timing(
             leave_out = setting("--walk", "walk=True")
             raise UsageError(f"time walk needs adc values, which these hits do not have: leave {leave_out} out")
         walk = False
-    first = table.named(reference).key if reference is not None else None
-    reading = PairReader(runs, reject, table, energy_kev, most_hits, progress)
+    first = key_of(reference, table) if reference is not None else None
+    reading = PairReader(runs, reject, table, energies, most_hits, progress)
     prompt_peaks = search_peaks(reading, reach_ps)
     notes = [_read(reading, f"search within ±{format_ps(reach_ps)}")]
     clocks = _clocks(reading, prompt_peaks, reach_ps, first)

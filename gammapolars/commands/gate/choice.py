@@ -8,8 +8,8 @@ from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.core.errors import UsageError
 from gammapolars.core.quantities import ENERGY
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.gates import Gate
-from gammapolars.spectra.line_gates import AUTO, gate_doubts, line_gate
+from gammapolars.gates import AUTO, Gate
+from gammapolars.spectra.line_gates import gate_doubts, line_gate
 
 KEV = ENERGY.unit
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.report.live.document import document
 from gammapolars.report.live.section import Known
-from gammapolars.spectra.bins import AnyFrame
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,5 +58,6 @@ def live(
     Raises:
         TableError: it is no matrix that can be gated.
     """
+    matrix = lazy(matrix, "matrix")
     known = Known(file=str(file), lines=lines or {}, fwhm=fwhm or {})
     return LiveMatrix(document(matrix.lazy().collect(), title=title, width=width, known=known), height)

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from gammapolars.core.quantities import BY_COLUMN, ENERGY
+from gammapolars.gates import DEFAULT_KEV, WIDTH_FWHM
 from gammapolars.report.live.packing import Packed
-from gammapolars.spectra.line_gates import DEFAULT_KEV, WIDTH_FWHM
 
 SCRIPTS = ("data", "gate", "scale", "spectrum", "matrix", "gates", "page", "paint", "events")
 """The files of the script, in this order."""
