@@ -10,9 +10,10 @@ import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.flags import REMOVED, union
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.core.schema import HITS, require
 from gammapolars.corrections.energy import by_detector, gain_corrected_adc, hit_energy
-from gammapolars.detectors import Detector, Detectors
+from gammapolars.detectors import AnyDetectors, Detector, Detectors, detectors_of
 from gammapolars.detectors.hits import is_one_of
 from gammapolars.gates import PolygonGate, load_gates
 from gammapolars.streaming.slices import batches_of, lazy_frame
@@ -27,7 +28,7 @@ ENERGY = "energy_kev"
 
 
 def select_hits(
-    hits: pl.LazyFrame, detectors: Detectors, min_energy_kev: float | None = None, keep: Keep | None = None
+    hits: AnyFrame, detectors: AnyDetectors, min_energy_kev: float | None = None, keep: Keep | None = None
 ) -> pl.LazyFrame:
     """Hits at and above the thresholds of their detectors, in their ranges, and in a polygon.
 
@@ -41,7 +42,8 @@ def select_hits(
 
     Args:
         hits: a table of hits, before add-back.
-        detectors: their `threshold_adc`, `threshold_kev`, `range_adc`, `range_kev`, and energy calibrations.
+        detectors: their `threshold_adc`, `threshold_kev`, `range_adc`, `range_kev`, and energy calibrations; or the
+            path of detectors.toml.
         min_energy_kev: a threshold (keV) for all detectors besides.
         keep: polygons, or a file of them, in two columns of hits: `adc`, `adc_short`, `psd`, `energy_kev`, …
 
@@ -52,8 +54,9 @@ def select_hits(
         TableError: hits lack a column that a threshold or a polygon needs.
         UsageError: an impossible threshold or polygon; or, when collected, hits without an energy to judge them by.
     """
+    hits = lazy(hits, "hits")
     columns = require(hits, HITS, columns=("board", "channel"))
-    selection = Selection.of(detectors, min_energy_kev, keep)
+    selection = Selection.of(detectors_of(detectors), min_energy_kev, keep)
     if selection is None:
         return hits
     selection.check(columns)

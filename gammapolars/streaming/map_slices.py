@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import polars as pl
 
 from gammapolars.core.errors import UsageError
+from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.core.schema import HITS, require
 from gammapolars.core.units import parse_window
 from gammapolars.streaming.slices import SLICE_HITS, Slice, in_parallel, lazy_frame, slices
@@ -15,7 +16,7 @@ OWN = "own"
 
 
 def map_slices(
-    hits: pl.LazyFrame,
+    hits: AnyFrame,
     function: Callable[[pl.LazyFrame], pl.LazyFrame],
     reach: str | int,
     *,
@@ -46,6 +47,7 @@ def map_slices(
         UsageError: the reach is no one time of 0 or more, or the function drops the column `own`.
         TimeOrderError: when collected, if hits lie too far back in time to be repaired.
     """
+    hits = lazy(hits, "hits")
     low, reach_ps = parse_window(reach)
     if low != -reach_ps:
         raise UsageError(f"the reach of neighbours is a single time, such as 100us, not '{reach}'")
