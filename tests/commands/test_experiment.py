@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 import gammapolars as gp
@@ -26,9 +27,6 @@ detectors = "detectors.toml"
 
 [common]
 window = "250ns"
-
-[calibrate]
-source = "Co-60"
 
 [align]
 [coincidences]
@@ -50,7 +48,7 @@ spectra = "singles.csv"
 axes = "adc:adc"
 """
 
-CHAIN = ["calibrate", "align", "coincidences", "gate-1332.5"]
+CHAIN = ["align", "coincidences", "gate-1332.5"]
 
 
 @pytest.fixture(scope="module")
@@ -117,10 +115,9 @@ def test_the_second_time_nothing_is_done(folder: Path, monkeypatch: pytest.Monke
     assert status() == dict.fromkeys(CHAIN, "up_to_date")
 
     assert state() == before
-    assert len(before) == 4
+    assert len(before) == 3
     done = gammapolars("run", "experiment.toml")
     assert "nothing to do: every step is up to date" in done.out
-    assert done.out.count("Warning: calibrate: HPGe-1: no further line tests the straight line") == 1
 
 
 def test_nothing_to_do_is_known_without_the_heavy_packages(folder: Path) -> None:
@@ -152,9 +149,9 @@ except SystemExit as end:
 @pytest.mark.slow
 def test_steps_give_what_their_commands_give(folder: Path) -> None:
     (folder / "by-hand").mkdir()
-    calibrated, aligned, pairs, gated = (f"by-hand/{name}" for name in ("c.toml", "a.toml", "p.parquet", "g.csv"))
+    aligned, pairs, gated = (f"by-hand/{name}" for name in ("a.toml", "p.parquet", "g.csv"))
     for words in (
-        f"align run.root --detectors analysis/calibrated.toml -o {aligned}",
+        f"align run.root --detectors detectors.toml -o {aligned}",
         f"coincidences run.root --detectors {aligned} -o {pairs}",
         f"gate {pairs} --detectors {aligned} --on 1332.5 --background auto -o {gated}",
     ):
@@ -162,7 +159,6 @@ def test_steps_give_what_their_commands_give(folder: Path) -> None:
 
     assert Path(aligned).read_bytes() == Path("analysis/aligned.toml").read_bytes()
     assert Path(gated).read_bytes() == Path("analysis/gate-1332.5.csv").read_bytes()
-    assert not Path(calibrated).exists()
 
 
 # What changed is done again, and what depends on it.
@@ -200,12 +196,12 @@ def without(name: str) -> Callable[[], None]:
         (edit("runs =", "# a remark\nruns ="), {}, ""),
         (lambda: os.utime("run.root", (1, 1)), {}, ""),
         (edit("250ns", "200ns"), {"coincidences": 0, "gate-1332.5": 1}, "option window changed: 250ns → 200ns"),
-        (edit("[align]", "[align]\nsearch = '9us'"), dict(zip(CHAIN[1:], (0, 1, 1), strict=True)), "option search"),
+        (edit("[align]", "[align]\nsearch = '9us'"), dict(zip(CHAIN, (0, 1, 1), strict=True)), "option search"),
         (edit("on = 1332.5", "on = 1332.5\nwidth = 4"), {"gate-1332.5": 0}, "option width changed: not given → 4.0"),
-        (longer("run.root"), dict.fromkeys(CHAIN[:3], 0) | {"gate-1332.5": 1}, "input changed: run.root"),
-        (longer("detectors.toml"), dict(zip(CHAIN, (0, 1, 1, 1), strict=True)), "input changed: detectors.toml"),
-        (lambda: Path("run.info").write_text("id=1"), dict.fromkeys(CHAIN[:3], 0) | {"gate-1332.5": 1}, "new input"),
-        (without("analysis/aligned.toml"), dict(zip(CHAIN[1:], (0, 1, 1), strict=True)), "output missing: analysis/a"),
+        (longer("run.root"), dict.fromkeys(CHAIN[:2], 0) | {"gate-1332.5": 1}, "input changed: run.root"),
+        (longer("detectors.toml"), dict(zip(CHAIN, (0, 1, 1), strict=True)), "input changed: detectors.toml"),
+        (lambda: Path("run.info").write_text("id=1"), dict.fromkeys(CHAIN[:2], 0) | {"gate-1332.5": 1}, "new input"),
+        (without("analysis/aligned.toml"), dict(zip(CHAIN, (0, 1, 1), strict=True)), "output missing: analysis/a"),
         (without("analysis/gate-1332.5.csv"), {"gate-1332.5": 0}, "output missing: analysis/gate-1332.5.csv"),
         (other_version, dict.fromkeys(CHAIN, 0), "gammapolars 0.0.9 → "),
     ],
@@ -238,7 +234,7 @@ def test_another_window_changes_the_pairs_and_the_gate_alone(folder: Path) -> No
     before = state()
     edit("250ns", "100ns")()
 
-    assert status() == dict(zip(CHAIN, ("up_to_date", "up_to_date", "done", "done"), strict=True))
+    assert status() == dict(zip(CHAIN, ("up_to_date", "done", "done"), strict=True))
 
     after = state()
     assert [name for name in before if before[name] != after[name]] == [
@@ -269,6 +265,21 @@ def test_one_step_is_done_with_what_it_needs(small: Path) -> None:
     assert done.error == "Error: there is no step 'gates' in this file: choose from rates, coincidences, matrix"
 
 
+def test_a_query_is_a_step_with_its_parameters_as_keys(small: Path) -> None:
+    (small / "queries").mkdir()
+    text = "def query(hits, *, most: int = 3):\n    return hits.head(most).select('adc')\n"
+    Path("queries/first.py").write_text(text)
+    Path("experiment.toml").write_text("runs = 'small.parquet'\n[query]\nname = 'first'\nmost = 7\n")
+
+    assert steps() == {"first": ("done", "not done before")}
+    assert pl.read_parquet("analysis/first.parquet").height == 7
+    assert status() == {"first": "up_to_date"}
+    Path("queries/first.py").write_text(text.replace("'adc'", "'adc', 'channel'"))
+    assert steps("--dry-run") == {"first": ("would_run", "input changed: queries/first.py")}
+    edit("most = 7", "least = 7")()
+    assert "first: query 'first' has no parameter '--least'" in gammapolars("run", "experiment.toml").error
+
+
 # What was edited by hand is kept.
 
 
@@ -294,7 +305,7 @@ def test_an_edited_output_is_kept_and_read_by_later_steps(folder: Path) -> None:
         "(option search changed: 10us → 9us): move the file away to keep it, or add --overwrite to replace it"
     )
     assert path.read_bytes() == edited
-    assert status("align", "--overwrite") == {"calibrate": "up_to_date", "align": "done"}
+    assert status("align", "--overwrite") == {"align": "done"}
     assert b"time_offset_ps = 400" not in path.read_bytes()
 
 

@@ -62,7 +62,7 @@ def _common(content: Content) -> str:
     given = "".join(format_key(key, value) for key, value in content.reading.items())
     apart = format_key("apart", True, "each file is a run of its own").replace("True", "true") if content.apart else ""
     return f"""\
-# Options of all steps that read runs: how hits are read, and how pairs are found.
+# Options of all steps that read runs and have them: how hits are read, and how pairs are found.
 [common]
 {format_key("window", defaults.WINDOW, 'coincidences: |dt| <= this; or "LOW:HIGH", as in "-50ns:300ns"')}\
 {apart}{given}\
@@ -146,6 +146,11 @@ GATES = """\
 """
 
 REPORT = """\
+# A query of your own, or of gammapolars ('gammapolars query' lists them); its parameters are keys, too.
+# [[query]]
+# name = "rates_by_minute"
+# minutes = 0.5
+
 # One page that explains the measurement: analysis/report/index.html
 [report]
 """
@@ -153,6 +158,7 @@ REPORT = """\
 DETECTORS = """\
 # The detectors: names as they appear in tables and figures. Further keys, for those that have them:
 #   kind = "HPGe"                  group = "clover-1"        for vetoes and add-back
+#   threshold_kev = 20             range_kev = [20, 3000]    hits that are used
 #   theta_deg = 90                 phi_deg = 0               directions, for angular correlations
 # Calibrations are measured: those of 'gammapolars run' lie in the folder of its outputs. This file stays as it is.
 """

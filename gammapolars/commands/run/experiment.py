@@ -12,6 +12,7 @@ from gammapolars.commands.command import OPTIONS
 from gammapolars.commands.declared import Reads, Writes, declared
 from gammapolars.commands.given import note_given
 from gammapolars.commands.options import Pairing, Reading
+from gammapolars.commands.query_files import QUERIES
 from gammapolars.commands.run.kinds import KINDS
 from gammapolars.commands.run.record import Record
 from gammapolars.commands.run.steps import Step, check_steps
@@ -136,6 +137,8 @@ class _Reader:
         usual = f"gate-{table['on']:g}" if isinstance(table.get("on"), int | float) and command == "gate" else command
         usual = f"{usual}-{place}" if place > 1 and usual == command else usual
         name = table.get("name", usual)
+        if command == "query":
+            name = f"{Path(str(name)).stem}-{place}" if place > 1 else Path(str(name)).stem
         if not (isinstance(name, str) and name and all(letter.isalnum() or letter in " .+-_" for letter in name)):
             raise InputError(f"{self._file}: [{command}] name must be of letters, digits and . + - _, not {name!r}")
         return name
@@ -146,9 +149,10 @@ class _Reader:
         record: Any = OPTIONS[(command,)]
         where, keys, hints = f"{self._file}: [{command}]", keys_of(record), get_type_hints(record, include_extras=True)
         inputs = next(one for one, marker in declared(record, Reads).items() if marker.what == "runs")
-        allowed = [key for key in keys if key not in (inputs, "overwrite")]
-        if strange := [key for key in table if key not in (*OWN, *allowed)]:
-            raise unknown(strange[0], [*OWN, *allowed], where)
+        allowed = [key for key in keys if key not in (inputs, "overwrite", "asked")]
+        strange = {key: value for key, value in table.items() if key not in (*OWN, *allowed)}
+        if strange and command != "query":
+            raise unknown(next(iter(strange)), [*OWN, *allowed], where)
         runs, are_runs = self._input(command, table, where)
         own = {keys[key]: value_of(table[key], hints[keys[key]], f"{where} {key}") for key in table if key in allowed}
         common = {
@@ -156,20 +160,37 @@ class _Reader:
             for key, value in self._common.items()
             if key in hints and are_runs
         }
-        given = common | own
         usual = KINDS[command].output
-        output = usual if name == command else name + Path(usual).suffix
-        values: dict[str, Any] = {"detectors": self._detectors, "output": output} | given | {inputs: runs}
+        output = value_of(usual if name == command else name + Path(usual).suffix, hints["output"], where)
+        values: dict[str, Any] = {"detectors": self._detectors, "output": output} | common | own | {inputs: runs}
         values |= {key: self._inside(values[key]) for key in declared(record, Writes) if values.get(key) is not None}
-        parameters = {one.name: one.default for one in fields(record) if one.name != "overwrite"} | values
+        parameters = {
+            one.name: one.default for one in fields(record) if one.name not in ("overwrite", "asked")
+        } | values
         if missing := [key for key, value in parameters.items() if value is MISSING]:
             raise InputError(f"{where} has no {missing[0]}, which must be given")
-        paths = {**declared(record, Reads), **declared(record, Writes)}
-        options = {
+        options = self._options(record, parameters, inputs)
+        if command == "query":
+            return Step(name, command, note_given(options, own), parameters | {"parameters": strange}, strange)
+        return Step(name, command, note_given(options, own), parameters)
+
+    def _options(self, record: Any, parameters: Mapping[str, Any], inputs: str) -> Any:
+        """The options of a command, with paths from the present folder."""
+        paths = declared(record, Reads) | declared(record, Writes)
+        values = {
             key: self._placed(value, as_path=key != inputs) if key in paths else value
             for key, value in parameters.items()
         }
-        return Step(name, command, note_given(record(**options, overwrite=True), given), parameters)
+        if "asked" in record.__dataclass_fields__:  # its parameters follow when it is run
+            values |= {"asked": None, "name": self._query(parameters["name"])}
+        return record(**values, overwrite=True)
+
+    def _query(self, name: str | None) -> str:
+        """The name, or the file, of a query: the user's own lie in a folder next to the file of the experiment."""
+        own = self._file.parent / QUERIES / f"{name}.py"
+        if name is None:
+            raise InputError(f"{self._file}: [query] has no name, which must be given")
+        return str(own) if own.is_file() else str(joined(self._file.parent, name)) if name.endswith(".py") else name
 
     def _input(self, command: str, table: Mapping[str, Any], where: str) -> tuple[list[str], bool]:
         """The input of a step, and whether it is runs."""
@@ -186,8 +207,10 @@ class _Reader:
             raise InputError(f"{where} has no runs: give some at the top of the file: runs = ['run.root']")
         return runs, True
 
-    def _inside(self, value: str) -> str:
-        """An output, which lies in the folder of outputs, from the folder of the file."""
+    def _inside(self, value: Any) -> Any:
+        """An output, which lies in the folder of outputs, from the folder of the file; or several."""
+        if isinstance(value, list):
+            return [self._inside(one) for one in value]
         return str(joined(Path(self._output), value))
 
     def _placed(self, value: Any, *, as_path: bool) -> Any:

@@ -32,6 +32,7 @@ KINDS: dict[str, Kind] = {
     "events": Kind("events.parquet"),
     "lifetime": Kind("lifetime.csv"),
     "angular": Kind("angular.csv"),
+    "query": Kind("query.parquet"),
     "report": Kind("report"),
 }
 """By the names of the commands."""

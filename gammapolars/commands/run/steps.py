@@ -1,7 +1,7 @@
 """The steps of an experiment: what each reads and writes, and which it needs."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,14 @@ class Step:
         command: its command.
         options: of this command, with paths from the present folder.
         parameters: the same as plain values, with paths from the folder of the file.
+        of_query: the parameters of a query.
     """
 
     name: str
     command: str
     options: Any
     parameters: dict[str, Any]
+    of_query: dict[str, Any] = field(default_factory=dict)
 
     @property
     def package(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -46,9 +47,10 @@ def perform(step: Step, judgement: Judgement, record: Record, output: Path, *, o
         for path in step.writes:
             with writable(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-        names, inputs = _inputs(step, record, output)
+        options = _options(step, record)
+        names, inputs = _inputs(step, options, record, output)
         with outputs_at_once() as outputs:
-            summary = performed(step.package, step.options)
+            summary = performed(step.package, options)
             files = outputs.files()
             if not overwrite:
                 _check_strange(step, record, files)
@@ -61,11 +63,20 @@ def perform(step: Step, judgement: Judgement, record: Record, output: Path, *, o
     return summary
 
 
-def _inputs(step: Step, record: Record, output: Path) -> tuple[tuple[str, ...], dict[str, Stamp]]:
+def _options(step: Step, record: Record) -> Any:
+    """The options of a step's command."""
+    if step.command != "query":
+        return step.options
+    from gammapolars.commands.run.query import with_parameters
+
+    return with_parameters(step.options, step.of_query, record.folder)
+
+
+def _inputs(step: Step, options: Any, record: Record, output: Path) -> tuple[tuple[str, ...], dict[str, Stamp]]:
     """What a step reads, before it does: names that may mean other files later, and the stamps of all files."""
-    read = inputs_of(step.options)
-    fields = [name for name, marker in declared(type(step.options), Reads).items() if marker.what == "runs"]
-    names = [Path(one) for name in fields for one in getattr(step.options, name) or () if "://" not in one]
+    read = inputs_of(options)
+    fields = [name for name, marker in declared(type(options), Reads).items() if marker.what == "runs"]
+    names = [Path(one) for name in fields for one in getattr(options, name) or () if "://" not in one]
     names += [folder.path / HISTOGRAMS for folder in read.folders]
     files = dict.fromkeys((*read.files, *(path for name in names for path in listed(name, output))))
     old = record.entries[step.name].inputs if step.name in record.entries else {}
