@@ -276,7 +276,9 @@ def test_a_query_is_a_step_with_its_parameters_as_keys(small: Path) -> None:
     assert status() == {"first": "up_to_date"}
     Path("queries/first.py").write_text(text.replace("'adc'", "'adc', 'channel'"))
     assert steps("--dry-run") == {"first": ("would_run", "input changed: queries/first.py")}
-    edit("most = 7", "least = 7")()
+    edit("most = 7", "most = 'all'")()
+    assert gammapolars("run", "experiment.toml").error.startswith("Error: first: Invalid value for '--most': ")
+    edit("most = 'all'", "least = 7")()
     assert "first: query 'first' has no parameter '--least'" in gammapolars("run", "experiment.toml").error
 
 
@@ -430,6 +432,7 @@ def test_two_processes_do_not_work_on_one_file(small: Path) -> None:
         ("rates = 3", "rates must be a table: write [rates] in a line of its own"),
         ("", "has no steps: write a table such as"),
         ('runs = "C:\\data"\n[rates]', "write paths of Windows with /, or in single quotes"),
+        ('[rates]\noutput = "a\\u0000"', "[rates] output must be a path, not 'a\\x00'"),
         ("[rates]\nname = 'a/b'", "name must be of letters"),
     ],
 )
@@ -522,6 +525,10 @@ def test_the_file_that_init_writes(small: Path) -> None:
         *("calibrate", "align", "coincidences", "matrix", "report")
     ]
     assert "already exists" in gammapolars("init", "run_2.parquet", "-o", "new.toml").error
+    Path("detectors.toml").write_text("[[detector]]\nname = 'mine'\nchannel = 1\n")
+    again = gammapolars("init", "run_2.parquet", "-o", "new.toml", "--overwrite")
+    assert "detectors: mine, 0/2, 0/3, 0/4\nnew.toml: written\n" in again.out
+    assert "mine" in Path("detectors.toml").read_text()
 
 
 def test_each_line_that_init_leaves_commented_out_is_right(small: Path) -> None:

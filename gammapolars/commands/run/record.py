@@ -55,11 +55,11 @@ class Record:
         self.entries = _entries(path) if path.exists() else {}
 
     def place(self, path: Path) -> str:
-        """The name of a file in the record: it stays the same where the whole folder is moved."""
-        try:
-            return Path(os.path.relpath(path, self.folder)).as_posix()
-        except ValueError:  # on another drive of Windows
-            return str(path)
+        """The name of a file in the record: in the folder it stays the same where the folder is moved."""
+        full, folder = path.absolute(), self.folder.absolute()
+        if path.is_absolute() and folder not in full.parents:
+            return path.as_posix()
+        return Path(os.path.relpath(full, folder)).as_posix()
 
     def path_of(self, place: str) -> Path:
         """The file that has a name in the record."""

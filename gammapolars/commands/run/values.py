@@ -73,6 +73,8 @@ def _single(value: object, kinds: tuple[Any, ...], where: str) -> Any:
         fits = isinstance(value, str | int | float)
     else:
         fits = isinstance(value, str if kind is Path else kind)
+    if isinstance(value, str) and any(ord(letter) < 32 for letter in value):  # no path has such, and no option
+        fits = False
     if not fits:
         raise InputError(f"{where} must be {WORDS[kind]}, not {value!r}")
     return kind(value) if kind in (float, str) else value

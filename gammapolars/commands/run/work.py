@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from gammapolars.commands.command import performed
 from gammapolars.commands.declared import Reads, declared, inputs_of
+from gammapolars.commands.process import WRONG_USAGE
 from gammapolars.commands.run.judgement import Judgement
 from gammapolars.commands.run.record import Entry, Record
 from gammapolars.commands.run.stamps import Stamp, listed, stamp
@@ -56,7 +55,8 @@ def perform(step: Step, judgement: Judgement, record: Record, output: Path, *, o
                 _check_strange(step, record, files)
             made = {record.place(path): fingerprint(hidden) for path, hidden in files.items()}
             before = {place: stamp(record.path_of(place)).hash for place in made}
-            entry = Entry(step.parameters, versions(), names, inputs, made, before, tuple(summary.warnings))
+            warnings = (*summary.warnings, *_unseen(options))
+            entry = Entry(step.parameters, versions(), names, inputs, made, before, warnings)
             outputs.leave_equal()
             record.keep(step.name, entry)
         record.keep(step.name, replace(entry, before={}))
@@ -75,14 +75,27 @@ def _options(step: Step, record: Record) -> Any:
 def _inputs(step: Step, options: Any, record: Record, output: Path) -> tuple[tuple[str, ...], dict[str, Stamp]]:
     """What a step reads, before it does: names that may mean other files later, and the stamps of all files."""
     read = inputs_of(options)
-    fields = [name for name, marker in declared(type(options), Reads).items() if marker.what == "runs"]
-    names = [Path(one) for name in fields for one in getattr(options, name) or () if "://" not in one]
+    names = [Path(name) for name in _runs(options) if "://" not in name]
     names += [folder.path / HISTOGRAMS for folder in read.folders]
     files = dict.fromkeys((*read.files, *(path for name in names for path in listed(name, output))))
     old = record.entries[step.name].inputs if step.name in record.entries else {}
     places = dict.fromkeys(map(record.place, files))
     stamps = {place: stamp(record.path_of(place), old.get(place)) for place in places}
     return tuple(map(record.place, names)), stamps
+
+
+def _runs(options: Any) -> Iterator[str]:
+    """The names of runs, or of what a command takes in their place."""
+    for field, marker in declared(type(options), Reads).items():
+        if marker.what == "runs":
+            yield from getattr(options, field) or ()
+
+
+def _unseen(options: Any) -> Iterator[str]:
+    """A warning for each file on a server."""
+    for name in _runs(options):
+        if "://" in name:
+            yield f"{name}: is on a server, where changes are not noticed: use --again after one"
 
 
 def _check_edited(judgement: Judgement) -> None:
@@ -127,8 +140,8 @@ def naming(step: str) -> Iterator[None]:
     except GammapolarsError as error:
         error.args = (f"{step}: {error}",)
         raise
-    except typer.BadParameter as error:
-        raise UsageError(f"{step}: {error.message}") from None
+    except WRONG_USAGE as error:
+        raise UsageError(f"{step}: {error.format_message()}") from None
     except OSError as error:
         reason = f"{error.filename or 'an output'}: cannot be read or written: {error.strerror or error}"
         raise InputError(f"{step}: {reason}") from None
