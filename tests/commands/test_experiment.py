@@ -18,6 +18,7 @@ import gammapolars as gp
 from gammapolars.commands.run import record, work
 from gammapolars.commands.run.kinds import KINDS
 from gammapolars.commands.run.stamps import Stamp, listed, stamp
+from gammapolars.core.fingerprint import fingerprint
 from gammapolars.io import transaction
 from tests.commandline import REPOSITORY, gammapolars, gammapolars_process
 
@@ -571,6 +572,25 @@ def test_a_pattern_means_its_folders_by_name(tmp_path: Path) -> None:
 
     assert [path.name for path in listed(inside / "*.root", inside / "analysis")] == ["a.root", "b.root"]
     assert [path.name for path in listed(inside, inside / "analysis")] == ["a.root", "b.root"]
+
+
+def test_many_files_with_other_times_are_read_once(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = list[Path]()
+
+    def noted(path: Path) -> str:
+        read.append(path)
+        return fingerprint(path)
+
+    monkeypatch.setattr(record, "MANY", 0)
+    monkeypatch.setattr("gammapolars.commands.run.stamps.fingerprint", noted)
+    os.utime("small.parquet", (1, 1))
+    assert status("rates") == {"rates": "done"}
+    os.utime("small.parquet", (2, 2))
+    read.clear()
+
+    assert [status("rates"), status("rates")] == [{"rates": "up_to_date"}] * 2
+
+    assert read.count(Path("small.parquet")) == 1
 
 
 # Slow: processes, and recorded data.

@@ -1,7 +1,7 @@
 """Whether a step is to be done, and why."""
 
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,12 @@ class Judgement:
     Attributes:
         reasons: why; none where it is not.
         edited: its outputs that were changed by hand.
+        inputs: the files that it would read.
     """
 
     reasons: tuple[str, ...]
     edited: tuple[Path, ...] = ()
+    inputs: dict[str, Stamp] = field(default_factory=dict)
 
 
 def judged(
@@ -53,7 +55,7 @@ def judged(
         *(f"output missing: {place}" for place in missing),
         *(["was interrupted"] if unfinished and not missing else []),
     ]
-    return Judgement(tuple(reasons), tuple(record.path_of(place) for place in edited if now[place] is not None))
+    return Judgement(tuple(reasons), tuple(record.path_of(place) for place in edited if now[place] is not None), inputs)
 
 
 def _contents(entry: Entry, place: str) -> tuple[str | None, ...]:

@@ -7,16 +7,20 @@ a process ends, the record shows which of the two contents a file has, and wheth
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from gammapolars.commands.run.stamps import Stamp
-from gammapolars.core.errors import InputError
+from gammapolars.core.errors import InputError, OutputError
 from gammapolars.core.small_files import read_small
 
 FORM = 1
 """The number of the form of the file, to be counted up where it changes."""
+
+MANY = 20
+"""Fingerprints of up to this many files take no time that matters."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Record:
     def __init__(self, path: Path, folder: Path) -> None:
         self.path, self.folder = path, folder
         self.entries = _entries(path) if path.exists() else {}
+        self._renewed = 0
 
     def place(self, path: Path) -> str:
         """The name of a file in the record: in the folder it stays the same where the folder is moved."""
@@ -71,10 +76,25 @@ class Record:
         Raises:
             OutputError: the file cannot be written.
         """
+        self.entries[name] = entry
+        self._write()
+
+    def renew(self, name: str, inputs: dict[str, Stamp]) -> None:
+        """Note the present times of files that did not change, so that they need not be read the next time."""
+        entry = self.entries[name]
+        self._renewed += sum(one != entry.inputs.get(place) for place, one in inputs.items())
+        self.entries[name] = replace(entry, inputs=inputs)
+
+    def keep_renewed(self) -> None:
+        """Write them down where they are many; where the file cannot be written, they are read again."""
+        if self._renewed > MANY:
+            with suppress(OutputError):
+                self._write()
+
+    def _write(self) -> None:
         from gammapolars.io.output import write_bytes
         from gammapolars.io.transaction import outputs_at_once
 
-        self.entries[name] = entry
         steps = {name: asdict(entry) for name, entry in self.entries.items()}
         text = json.dumps({"gammapolars": FORM, "steps": steps}, indent=1, ensure_ascii=False)
         with outputs_at_once():

@@ -49,8 +49,12 @@ def run(options: RunOptions) -> ExperimentSummary:
     experiment = load_experiment(options.file)
     steps, named = chosen(experiment.steps, options.steps or ())
     again = frozenset(named if options.again else ())
-    rows = list(_foreseen(experiment, steps, again))
-    if options.dry_run or not any(row["status"] == "would_run" for row in rows):
+    record = experiment.record()
+    rows = list(_foreseen(experiment, record, steps, again))
+    if options.dry_run:
+        return _summary(options.file, rows)
+    if not any(row["status"] == "would_run" for row in rows):
+        record.keep_renewed()
         return _summary(options.file, rows)
     with _locked(options.file):
         return _done(experiment, steps, again, overwrite=options.overwrite)
@@ -78,9 +82,9 @@ def _done(
     return _summary(experiment.file, rows, texts, tuple(written))
 
 
-def _foreseen(experiment: Experiment, steps: Sequence[Step], again: frozenset[str]) -> Iterator[Row]:
+def _foreseen(experiment: Experiment, record: Record, steps: Sequence[Step], again: frozenset[str]) -> Iterator[Row]:
     """What would be done: a step whose input an earlier one would write may turn out not to be."""
-    record, pending = experiment.record(), dict[str, str]()
+    pending = dict[str, str]()
     for step in steps:
         judgement = judged(step, record, experiment.output, again=step.name in again, pending=pending)
         before = dict.fromkeys(pending[place] for place in map(record.place, step.reads) if place in pending)
@@ -90,6 +94,7 @@ def _foreseen(experiment: Experiment, steps: Sequence[Step], again: frozenset[st
             edited = (f"{path} was edited by hand: needs --overwrite" for path in judgement.edited)
             yield _row(step, "would_run", "; ".join((*reasons, *edited)), record)
         else:
+            record.renew(step.name, judgement.inputs)
             yield _not_done(step, judgement, record)
 
 
