@@ -597,6 +597,56 @@ def test_many_files_with_other_times_are_read_once(small: Path, monkeypatch: pyt
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_killed_at_any_moment_it_ends_with_the_same_files(folder: Path) -> None:
+    assert gammapolars("run", "experiment.toml", "--again").code == 0  # from this folder: provenance has paths as given
+    whole = {name: content for name, (content, _) in state().items()}
+    for place in range(12):
+        if place % 3 == 0:
+            shutil.rmtree("analysis")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gammapolars", "run", "experiment.toml"],
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+            stdout=subprocess.DEVNULL,
+        )
+        time.sleep(0.25 + 0.17 * place)
+        process.kill()
+        process.wait()
+
+        done = gammapolars("run", "experiment.toml") if place % 3 == 2 else None
+
+        assert done is None or done.code == 0, done.err
+        assert done is None or {name: content for name, (content, _) in state().items()} == whole
+    assert not [path for path in Path("analysis").iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
+def test_the_example_becomes_a_report_and_all_its_warnings_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(REPOSITORY / "data" / "co60-four-hpge.root", "run_Co60.root")
+    assert gammapolars("init", "run_Co60.root").code == 0
+    names = ["calibrate", "align", "coincidences", "matrix", "report"]
+
+    first = gammapolars("run", "experiment.toml", "--json")
+
+    assert first.code == 0, first.err
+    before = state()
+    second = gammapolars("run", "experiment.toml", "--json")
+    assert [(row["name"], row["status"]) for row in json.loads(second.out)["steps"]] == [
+        (name, "up_to_date") for name in names
+    ]
+    assert state() == before
+    warnings = json.loads(first.out)["warnings"]
+    assert json.loads(second.out)["warnings"] == warnings
+    assert sum("no further line tests the straight line" in warning for warning in warnings) == 4
+    assert {name for name, (one, _) in steps("--again").items() if one == "done"} == set(names)
+    assert {name for name in before if state()[name] != before[name]} <= {"analysis/report/index.html"}
+
+
+@pytest.mark.slow
 def test_the_second_run_takes_less_than_a_second(folder: Path) -> None:
     began = time.perf_counter()
 
