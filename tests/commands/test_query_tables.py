@@ -1,6 +1,7 @@
 """The tables that a query gets: pairs with random windows, hits with add-back, energies, and what is missing."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,22 @@ ENERGIES = 'def query(hits):\n    return hits.select("energy_kev")\n'
 BOTH = "def query(pairs, *, hits):\n    return hits.select('adc').head(1)\n"
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder with the beginning of a run, and descriptions of its detectors."""
-    monkeypatch.chdir(tmp_path)
-    gp.save(gp.scan(CO60).head(20_000), "run.parquet")
-    Path("d.toml").write_text(TEXT)
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The beginning of a run, and descriptions of its detectors."""
+    folder = tmp_path_factory.mktemp("inputs")
+    gp.save(gp.scan(CO60).head(20_000), folder / "run.parquet")
+    (folder / "d.toml").write_text(TEXT)
     first, *others = TEXT.split("[[detector]]")
-    Path("part.toml").write_text("[[detector]]".join([first, *others[:2]]))
-    Path("bare.toml").write_text("\n".join(line for line in TEXT.splitlines() if not line.startswith("energy")))
+    (folder / "part.toml").write_text("[[detector]]".join([first, *others[:2]]))
+    (folder / "bare.toml").write_text("\n".join(line for line in TEXT.splitlines() if not line.startswith("energy")))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(inputs, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
 
 
 def asked(query: str, *words: str, run: str = "run.parquet", output: str = "out.parquet") -> dict[str, Any]:

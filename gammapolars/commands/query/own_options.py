@@ -1,5 +1,8 @@
 """The command `query` on the command line: the parameters of the query that is named are options of it, too."""
 
+import sys
+from collections.abc import Mapping
+from contextlib import nullcontext, redirect_stdout
 from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gammapolars.commands.command import option_of
+from gammapolars.commands.completion import completing
 from gammapolars.commands.help_pages import OWN, CommandWithHelp
 from gammapolars.commands.notes import choice, option, switch
 from gammapolars.core.errors import GammapolarsError, QueryError, UsageError
@@ -27,11 +31,17 @@ class Asked:
 
     Attributes:
         query: the query.
-        values: of those of its options that are given, by their names in Python, and the defaults of the others.
+        values: of its options, by their names in Python; without those that are needed and not given.
     """
 
     query: "Query"
     values: dict[str, Any]
+
+    @classmethod
+    def of(cls, query: "Query", given: Mapping[str, Any]) -> "Asked":
+        """A query with the values that are given, and the defaults of its other options."""
+        defaults = {one.name: one.default for one in query.parameters if not one.required}
+        return cls(query, defaults | {name: value for name, value in given.items() if value is not None})
 
 
 class QueryCommand(CommandWithHelp):
@@ -46,7 +56,8 @@ class QueryCommand(CommandWithHelp):
         from gammapolars.commands.query import queries
 
         try:
-            query = queries.load(queries.find(name))
+            with redirect_stdout(sys.stderr) if completing() else nullcontext():  # the shell takes words from stdout
+                query = queries.load(queries.find(name))
         except GammapolarsError:  # reported when it is to be run: no output may replace it, even if it is wrong
             return super().make_context(info_name, args, parent, **lenient)
         return self._for(query)._parsed(query, info_name, args, parent, extra)
@@ -77,10 +88,7 @@ class QueryCommand(CommandWithHelp):
                 raise
             options = ", ".join(by_flag) or "none"
             raise UsageError(f"query '{query.name}' has no parameter '{unknown}' (it has {options})") from None
-        given = {one.name: context.params.pop(one.name, None) for one in query.parameters}
-        defaults = {one.name: one.default for one in query.parameters if not one.required}
-        values = {name: value for name, value in given.items() if value is not None}
-        context.obj = Asked(query, defaults | values)
+        context.obj = Asked.of(query, {one.name: context.params.pop(one.name, None) for one in query.parameters})
         return context
 
 

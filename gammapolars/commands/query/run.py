@@ -48,7 +48,7 @@ def query(options: QueryOptions) -> QuerySummary | SavedPairsQuerySummary | Quer
     """Run a query, or say what it does where no run is named, or list all where no query is."""
     if options.name is None:
         return _list()
-    asked = options.asked or Asked(queries.load(queries.find(options.name)), {})  # which says what is wrong with it
+    asked = options.asked or Asked.of(queries.load(queries.find(options.name)), {})  # where parsing could not load it
     if not options.runs:
         return _help(asked.query)
     if not options.output:
