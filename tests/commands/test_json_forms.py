@@ -65,6 +65,7 @@ CALLS = {
     "query of hits": "query QUERIES/rates_by_minute.py run.parquet -o rates.parquet",
     "query of pairs": "query QUERIES/gated_spectrum.py pairs.parquet -o gated.parquet",
     "query explained": "query QUERIES/gated_spectrum.py",
+    "queries": "query",
     "init": "init run.parquet -o experiment.toml",
     "run": "run small.toml",
     "run, nothing to do": "run small.toml",

@@ -16,6 +16,7 @@ from gammapolars.analysis.summaries import of_hits
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.checks import refuse
 from gammapolars.commands.given import is_given
+from gammapolars.commands.options import OF_COINCIDENCES
 from gammapolars.commands.query import outputs, queries
 from gammapolars.commands.query.columns import MissingColumns, missing_columns
 from gammapolars.commands.query.inputs import RunTables, without_energies
@@ -135,8 +136,7 @@ def _of_pairs(asked: Asked, saved: SavedPairs, options: QueryOptions) -> SavedPa
     """Run a query over saved pairs, with energies where these or the detectors have them."""
     own = asked.query
     assert options.output
-    refused = {"--reject": "reject"} | PAIRING | SELECTIONS
-    refuse(options, refused, f"{saved.name} contains saved pairs, not single hits")
+    refuse(options, OF_COINCIDENCES | SELECTIONS, f"{saved.name} contains saved pairs, not single hits")
     if not own.takes_pairs:
         raise UsageError(f"{saved.name} contains pairs, but query '{own.name}' takes single hits: {ADVICE}")
     window = options.window if is_given(options, "window") else None
