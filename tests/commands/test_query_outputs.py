@@ -43,7 +43,7 @@ def test_what_cannot_be_drawn_is_an_error_with_its_columns() -> None:
     done = gammapolars("query", "q.py", "run.parquet", "-o", "q.csv", "-o", "q.png")
 
     assert done.code == 2
-    assert "the result of query 'q' is a table that is not known (columns channel, len)" in done.error
+    assert "query 'q' has no figure: there is none with the columns channel, len: write it to .parquet" in done.error
     assert not {"q.csv", "q.png"} & {*files_in(Path())}
 
 
@@ -80,7 +80,7 @@ def test_tables_are_drawn_by_their_columns() -> None:
     assert drawn("energy_kev_x", "energy_kev_y", "counts") == "matrix"
     assert drawn("time_s", "width_s", "counts", "rate_cps") == "rates"
     assert drawn("name_a", "name_b", "dt_ns", "width_ns", "counts") == "time_differences"
-    with pytest.raises(UsageError, match="is pairs, which have no figure"):
+    with pytest.raises(UsageError, match=r"there is none of pairs .*: draw its \.parquet with gammapolars plot"):
         drawn("channel_a", "channel_b", "dt_ps")
 
 
@@ -88,6 +88,8 @@ def test_spectra_of_one_further_column_are_drawn_over_each_other() -> None:
     bins = pl.DataFrame({"energy_kev": [1.0, 2.0, 3.0], "counts": [4.0, 5.0, 6.0]})
     both = pl.concat([bins.with_columns(which=pl.lit("all")), bins.with_columns(which=pl.lit("suppressed"))])
 
-    assert "suppressed" in str(figure("spectrum", both, Detectors()).data["overlay"].to_list())
+    assert {*figure("spectrum", both, Detectors()).data["overlay"]} == {"all", "suppressed"}
+    folds = both.with_columns(multiplicity=pl.Series([1, 1, 1, 2, 2, 2])).drop("which")
+    assert {*figure("spectrum", folds, Detectors()).data["overlay"]} == {"multiplicity 1", "multiplicity 2"}
     with pytest.raises(UsageError, match="several spectra, by which, more"):
         figure("spectrum", both.with_columns(more=pl.int_range(6)), Detectors())

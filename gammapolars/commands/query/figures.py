@@ -6,7 +6,7 @@ import polars as pl
 
 from gammapolars.core.errors import UsageError
 from gammapolars.detectors import Detectors, named
-from gammapolars.io.contents import MATRIX, SPECTRA, kind_by
+from gammapolars.io.contents import HITS, MATRIX, PAIRS, SPECTRA, kind_by
 
 if TYPE_CHECKING:
     from plotnine import ggplot
@@ -40,11 +40,11 @@ def drawn_by(columns: pl.Schema, query: str) -> str:
     """
     kind = kind_by(columns)
     if kind not in DRAWN:
-        what = f"{kind}, which have no figure" if kind else "a table that is not known"
+        of = f" of {kind}" if kind else ""
+        advice = "draw its .parquet with gammapolars plot" if kind in (PAIRS, HITS) else "write it to .parquet or .csv"
         raise UsageError(
-            f"the result of query '{query}' is {what} (columns {', '.join(columns)}): write it to .parquet, or "
-            "return a spectrum (energy_kev or adc, counts), a matrix (energy_kev_x, energy_kev_y, counts) or rates "
-            "(time_s, width_s, rate_cps)"
+            f"query '{query}' has no figure: there is none{of} with the columns {', '.join(columns)}: {advice} "
+            "(figures show spectra, matrices, rates, time differences and peaks)"
         )
     return DRAWN[kind]
 
@@ -56,6 +56,8 @@ def figure(word: str, table: pl.DataFrame, detectors: Detectors) -> "ggplot | Co
     if {"board", "channel"} <= {*table.columns} and "name" not in table.columns:
         table = named(table, detectors)
     further = _of_spectra(table) if word == "spectrum" else {}
+    if (column := further.get("overlay")) and table.schema[column].is_numeric():
+        table = table.with_columns(pl.concat_str(pl.lit(f"{column.replace('_', ' ')} "), column).alias(column))
     drawn: ggplot | Compose = getattr(plot, word)(table, **further)
     return drawn
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from gammapolars.commands.query.signature import ARGUMENTS, Parameter, Signature, signature_of
 from gammapolars.commands.query_files import QUERIES, query_names, query_path, shipped_queries
-from gammapolars.core.errors import QueryError, first_line
+from gammapolars.core.errors import GammapolarsError, QueryError, first_line
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Query:
 
 
 def _failed(path: Path, what: str, error: Exception, *, named: bool = True) -> QueryError:
-    kind = f"{type(error).__name__}: " if named else ""
+    kind = f"{type(error).__name__}: " if named and not isinstance(error, GammapolarsError) else ""
     message = error.msg if isinstance(error, SyntaxError) else first_line(error)
     return QueryError(f"{path}: {what}: {kind}{message}{_place(error, path)}")
 
