@@ -24,7 +24,7 @@ DRAWN = {
 }
 """The functions of `gp.plot` that draw tables, by their contents."""
 
-BINS = ("energy_kev", "adc")
+BINS = ("energy_kev", "adc", "psd")
 VALUES = ("counts", "variance", "counts_unc", "width_kev", "width_adc", "name")
 """Columns of spectra that do not distinguish them."""
 
