@@ -27,7 +27,7 @@ def query(hits: pl.LazyFrame, *, low_us: float = 1.0, high_us: float = 10.0, ran
     delay = (x - rate * (x2 - low_us**2 * n + high * (high_us**2 - low_us**2)) / 2) / true
     delay_unc = (x2 - 2 * delay * x + delay**2 * n).sqrt() / true.abs()
     return (
-        hits.filter(~gp.has_any(gp.FLAGS["fake_event"]))
+        hits.filter(~gp.has_any("fake_event"))
         .select(*detector, "timestamp_ps")
         .pipe(gp.map_slices, lambda part: part.with_columns(us=since), round(range_us * 1e6))
         .group_by(detector)

@@ -16,7 +16,7 @@ def query(hits: pl.LazyFrame, *, window: str, reject: int, bin_kev: float = 1.0)
     bins, counts, alone = ["board", "channel", "energy_kev"], pl.col("counts"), pl.col("multiplicity") == 1
     share = counts / pl.col("all_counts")
     return (
-        hits.filter(~gp.has_any(gp.FLAGS["fake_event"]))
+        hits.filter(~gp.has_any("fake_event"))
         .pipe(gp.events, window, window_ref="last", reject="none")
         .filter(~gp.has_any(reject))
         .with_columns(alone=alone)

@@ -19,7 +19,7 @@ def query(hits: pl.LazyFrame, *, bin_ms: float = 100.0, sigma: float = 6.0) -> p
     excess, expected = counts - pl.col("expected"), pl.col("expected")
     deviance = 2 * (counts * (counts / expected).log() - excess)
     return (
-        hits.filter(~gp.has_any(gp.FLAGS["fake_event"]))
+        hits.filter(~gp.has_any("fake_event"))
         .group_by(*detector, bin=pl.col("timestamp_ps") // width_ps)
         .agg(counts=pl.len().cast(pl.Float64), mean_adc=pl.col("adc").mean())
         .with_columns(expected=usual, usual_adc=pl.col("mean_adc").median().over(detector))

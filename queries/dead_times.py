@@ -21,7 +21,7 @@ def query(hits: pl.LazyFrame, *, range_us: float = 50.0, bin_us: float = 0.1) ->
     true_cps = pl.when(longer > 0).then((late / longer).log() / (end - end // 2) / width_s)
     rate_cps, unc = -(1 - counts / n).log() / width_s, (counts / (n * (n - counts))).sqrt() / width_s
     return (
-        hits.filter(~gp.has_any(gp.FLAGS["fake_event"]))
+        hits.filter(~gp.has_any("fake_event"))
         .select(*detector, "timestamp_ps")
         .pipe(gp.map_slices, lambda part: part.with_columns(bin=number), end * width_ps)
         .group_by(*detector, "bin")

@@ -18,7 +18,7 @@ def query(hits: pl.LazyFrame, *, reject: int, seconds: float = 10.0) -> pl.LazyF
     width_ps, time, slice_ = round(seconds * 1e12), pl.col("timestamp_ps"), pl.col("slice")
     first, last = pl.col("first").min().over(run or pl.lit(0)), pl.col("last").max().over(run or pl.lit(0))
     begin, end = pl.max_horizontal(slice_ * width_ps, first), pl.min_horizontal((slice_ + 1) * width_ps, last)
-    flagged = {name: gp.has_any(gp.FLAGS[name]).sum() for name in FLAGS}
+    flagged = {name: gp.has_any(name).sum() for name in FLAGS}
     return (
         hits.group_by(*run, "board", "channel", slice=time // width_ps)
         .agg(first=time.min(), last=time.max(), counts=(~gp.has_any(reject)).sum(), hits=pl.len(), **flagged)

@@ -88,6 +88,15 @@ def union(masks: dict[str, int]) -> int:
     return joined
 
 
-def has_any(mask: int, flags: str = "flags") -> pl.Expr:
-    """True where a hit has any of the bits of a mask."""
-    return (pl.col(flags) & pl.lit(mask, pl.UInt32)) != 0
+def has_any(mask: int | str, flags: str = "flags") -> pl.Expr:
+    """True where a hit has any of the bits of a mask.
+
+    Args:
+        mask: bits, or names of flags with commas between them, as `--reject` takes them: `saturation,pile_up`.
+        flags: the column of the flags.
+
+    Raises:
+        UsageError: an unknown name.
+    """
+    bits = union(parse_reject(mask)) if isinstance(mask, str) else mask
+    return (pl.col(flags) & pl.lit(bits, pl.UInt32)) != 0

@@ -82,3 +82,12 @@ def test_a_hit_is_rejected_if_it_carries_any_bit_of_the_mask(mask: int, flags: l
     found = table.select(has_any(mask)).to_series().to_list()
 
     assert found == [bool(carried & mask) for carried in flags]
+
+
+def test_flags_are_asked_for_by_name() -> None:
+    table = pl.DataFrame({"flags": [0, 0x8000, 0x80, 0x400, 0x4000]}, {"flags": pl.UInt32})
+
+    assert table.select(has_any("pile_up,saturation")).to_series().to_list() == [False, True, True, True, False]
+    assert not table.select(has_any("none")).to_series().any()
+    with pytest.raises(UsageError, match="unknown flag 'pileup'"):
+        has_any("pileup")

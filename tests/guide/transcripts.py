@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.commandline import REPOSITORY, gammapolars
+from tests.cookbook.example_runs import write_runs
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -21,9 +22,10 @@ _PRINTS = re.compile(r"\bprint\(")
 
 
 def clone(folder: Path) -> Path:
-    """A folder that looks like a clone of the repository to the commands."""
+    """A folder that looks like a clone of the repository to the commands, with the runs of the page of analyses."""
     for name in ("data", "queries"):
         shutil.copytree(REPOSITORY / name, folder / name)
+    write_runs(folder / "runs")
     return folder
 
 
