@@ -1,13 +1,14 @@
 """Where every hit went: used, rejected by its flags, or left out because it could not be read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
 from gammapolars.analysis.accumulators import HitTally
-from gammapolars.core.flags import union
+from gammapolars.core.flags import REMOVED, union
 from gammapolars.core.records import Part, Rows, optional
 from gammapolars.core.units import PS_PER_S
+from gammapolars.corrections import Selection
 from gammapolars.detectors import Detectors
 from gammapolars.io import Losses, Runs
 from gammapolars.io.reading import Kind
@@ -23,8 +24,41 @@ BEYOND = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
+class SelectionAccount(Part):
+    """Hits that a selection removed, each for the first reason that holds.
+
+    Attributes:
+        hits_below_threshold: hits below a threshold, or the lower end of a range.
+        hits_above_range: hits above a range.
+        hits_outside_polygons: hits outside the polygons.
+        below_threshold: hits below a threshold by their detectors' names.
+        above_range: hits above a range by their detectors' names.
+        outside_polygons: hits outside the polygons by their detectors' names.
+        min_energy_kev: the threshold for all detectors (keV), if there is one.
+        keep: the file of polygons, if there is one.
+    """
+
+    hits_below_threshold: int
+    hits_above_range: int
+    hits_outside_polygons: int
+    below_threshold: dict[str, int]
+    above_range: dict[str, int]
+    outside_polygons: dict[str, int]
+    min_energy_kev: float | None
+    keep: str | None
+
+    @property
+    def hits(self) -> int:
+        """How many these are in all."""
+        return self.hits_below_threshold + self.hits_above_range + self.hits_outside_polygons
+
+
+@dataclass(frozen=True, kw_only=True)
 class HitAccount(Part):
     """Where every hit went: `hits_read` is the sum of those used, rejected, damaged, out of range and repeated.
+
+    Where a selection removes hits, those are further ones: a hit counts where it is taken away first, and what removes
+    it comes before flags.
 
     Attributes:
         hits_read: hits in the files.
@@ -36,6 +70,7 @@ class HitAccount(Part):
         hits_repeated: hits left out because they repeat another one, where those are to be dropped.
         left_out: where hits were left out: `file`, `what` is wrong there, `hits`, and the `kind`: damaged,
             out_of_range or repeated.
+        selection: hits that thresholds, ranges and polygons removed, where there are such.
     """
 
     hits_read: int
@@ -46,6 +81,7 @@ class HitAccount(Part):
     hits_out_of_range: int
     hits_repeated: int
     left_out: Rows
+    selection: SelectionAccount | None = optional()
 
 
 @dataclass(frozen=True)
@@ -66,30 +102,59 @@ class Times(Part):
     runs: Rows | None = optional()
 
 
-def account(hits: HitTally, losses: Losses, reject: dict[str, int], *, seen: HitTally | None = None) -> HitAccount:
+def account(
+    hits: HitTally,
+    losses: Losses,
+    reject: Mapping[str, int],
+    *,
+    seen: HitTally | None = None,
+    selection: Selection | None = None,
+) -> HitAccount:
     """Where every hit went.
 
     Args:
-        hits: those that were used or rejected.
+        hits: those that were used or rejected, or that a selection removed.
         losses: the data not read.
         reject: the masks that disqualify a hit, by flag name.
         seen: all hits, if some were taken away before they could be used or rejected.
+        selection: which hits were removed.
     """
-    by_detector = hits.by_detector(union(reject))
-    good, used = int(by_detector["hits"].sum()), int(by_detector["hits_used"].sum())
+    removed = union(REMOVED) if selection else 0
+    flags = {name: mask for name, mask in reject.items() if not mask & removed}
+    good, used = (int(hits.by_detector(mask)["hits_used"].sum()) for mask in (removed, union(flags) | removed))
+    whole = seen or hits
     damaged, out_of_range, repeated = (losses.count(kind) for kind in get_args(Kind))
-    whole = int(seen.by_detector()["hits"].sum()) if seen else good
     return HitAccount(
-        hits_read=whole + damaged + out_of_range + repeated,
+        hits_read=int(whole.by_detector()["hits"].sum()) + damaged + out_of_range + repeated,
         hits_used=used,
         hits_rejected=good - used,
-        rejected=dict.fromkeys(reject, 0) | hits.with_flags(reject),
+        rejected=dict.fromkeys(flags, 0) | hits.with_flags(flags, without=removed),
         hits_damaged=damaged,
         hits_out_of_range=out_of_range,
         hits_repeated=repeated,
         left_out=[
             {"file": str(loss.path), "what": loss.what, "hits": loss.hits, "kind": loss.kind} for loss in losses.all
         ],
+        selection=selection_account(whole, selection) if selection else None,
+    )
+
+
+def selection_account(hits: HitTally, selection: Selection) -> SelectionAccount:
+    """How many hits, marked as they were removed, each reason took away."""
+    names = selection.detectors
+    below, above, outside = (
+        {names.at(*key).name: count for key, count in hits.marked_by(REMOVED[reason]).items()}
+        for reason in ("below_threshold", "above_range", "outside_polygons")
+    )
+    return SelectionAccount(
+        hits_below_threshold=sum(below.values()),
+        hits_above_range=sum(above.values()),
+        hits_outside_polygons=sum(outside.values()),
+        below_threshold=below,
+        above_range=above,
+        outside_polygons=outside,
+        min_energy_kev=selection.min_energy_kev,
+        keep=selection.keep,
     )
 
 

@@ -93,7 +93,10 @@ def check_beginning(recording: Recording, rule: PairRule, shown: int = 1) -> Non
         return
     names = [name for name in recording.recorded.collect_schema() if name in (*ORDER_COLUMNS, "adc", "run")]
     with recording.runs.naming_errors():
-        first = align(recording.recorded.select(names).head(FIRST_HITS), recording.detectors).collect()
+        if recording.selection:
+            first = recording.marked_hits.select(names).head(FIRST_HITS).collect()
+        else:
+            first = align(recording.recorded.select(names).head(FIRST_HITS), recording.detectors).collect()
     if first.height:
         of_run = first if "run" not in names else first.filter(pl.col("run") == first["run"][0])
         _check_first(_sample(of_run.sort("timestamp_ps"), rule), recording, rule, _windows(rule), shown)

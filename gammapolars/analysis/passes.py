@@ -139,7 +139,10 @@ def with_random(recording: Recording, rule: PairRule, random: Sequence[str]) -> 
     if auto:
         check_beginning(recording, rule)
     with recording.runs.naming_errors():
-        hits = align(recording.runs.hits, recording.detectors, reorder_ps=recording.runs.reorder_ps)
+        if recording.selection:
+            hits = recording.marked_hits
+        else:
+            hits = align(recording.runs.hits, recording.detectors, reorder_ps=recording.runs.reorder_ps)
         return measured(given, hits, auto=auto, reorder_ps=recording.reorder_ps)
 
 
@@ -202,5 +205,6 @@ def warnings(by_detector: pl.DataFrame, recording: Recording, rule: PairRule) ->
             f"energies of {', '.join(bare)} are used as stored in the files, because no energy polynomial is given"
         )
     if used := [d.name for d, row in zip(seen, by_detector["hits_used"], strict=True) if row == 0]:
-        found.append(f"all hits of {', '.join(used)} are rejected by their flags")
+        why = "rejected by thresholds or by their flags" if recording.selection else "rejected by their flags"
+        found.append(f"all hits of {', '.join(used)} are {why}")
     return found

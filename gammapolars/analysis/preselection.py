@@ -42,7 +42,8 @@ class PreselectionAccount(Part):
 class Preselection:
     """Add-back, then vetoes, on a run's aligned and calibrated hits.
 
-    A hit counts where it is taken away first: added to another, vetoed, and only then rejected by its flags.
+    A hit counts where it is taken away first: removed by a selection, added to another, vetoed, and only then rejected
+    by its flags.
 
     Args:
         detectors: time offsets, calibrations, kinds and groups.
@@ -67,13 +68,13 @@ class Preselection:
         """Whether energies of several hits are summed, so that they no longer follow from an adc."""
         return self._window is not None
 
-    def _begin(self) -> None:
+    def _begin(self, removed: int = 0) -> None:
         self.read = HitTally()
         kinds = [one.kind for one in self._parsed]
-        self._vetoes = Vetoes(self._detectors, self._parsed) if self._parsed else None
+        self._vetoes = Vetoes(self._detectors, self._parsed, removed=removed) if self._parsed else None
         self._add_back = None
         if self._window is not None:
-            self._add_back = AddBack(self._detectors, self._window, leave_out=kinds)
+            self._add_back = AddBack(self._detectors, self._window, leave_out=kinds, removed=removed)
 
     def columns(self, hits: pl.Schema) -> pl.Schema:
         """The columns of the hits that are left: with `energy_kev` where there are detectors."""
@@ -81,13 +82,14 @@ class Preselection:
             return hits
         return calibrate(pl.LazyFrame(schema=hits), self._detectors).collect_schema()
 
-    def passed(self, parts: Iterator[Slice]) -> Iterator[pl.DataFrame]:
+    def passed(self, parts: Iterator[Slice], *, removed: int = 0) -> Iterator[pl.DataFrame]:
         """The hits that are left, calibrated, in time order, in frames of one run each; counted anew each time.
 
         Args:
             parts: slices of aligned and corrected hits, none of which overlap.
+            removed: flags of hits that a selection has removed already: they pass as they are.
         """
-        self._begin()
+        self._begin(removed)
         hits = self._calibrated(parts)
         if self._add_back:
             hits = (frame.drop(ADDED) for frame in self._add_back.added(hits))

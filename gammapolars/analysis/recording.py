@@ -1,6 +1,6 @@
 """The one reader of runs: hits aligned, in time order, corrected for drift, with errors named and progress reported."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -11,11 +11,12 @@ import polars as pl
 from gammapolars.analysis.gain_correction import GainCorrection
 from gammapolars.analysis.preselection import Preselection
 from gammapolars.core.errors import TableError
+from gammapolars.core.flags import REMOVED, has_any, parse_reject, union
 from gammapolars.core.pulse_shape import without
 from gammapolars.core.quantities import ENERGY, Quantity
 from gammapolars.core.schema import HITS, require
 from gammapolars.core.types import Progress
-from gammapolars.corrections import align, aligned_in_order, spread_ps
+from gammapolars.corrections import Selection, align, aligned_in_order, spread_ps
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs
 from gammapolars.io.order import ORDER_COLUMNS
@@ -44,6 +45,7 @@ class Recording:
         runs: one run or several.
         detectors: names, time offsets, calibrations, and the table of drift.
         progress: called with how many hits have been read.
+        selection: thresholds, ranges and polygons; None: all hits are used.
         preselection: add-back and vetoes, which hits pass before anything else sees them.
         all_columns: whether columns in which formats differ come along, such as `adc_short`.
         further: those of them that come along in any case.
@@ -55,6 +57,7 @@ class Recording:
     runs: Runs
     detectors: Detectors = field(default_factory=Detectors)
     progress: Progress | None = None
+    selection: Selection | None = None
     preselection: Preselection | None = None
     all_columns: bool = False
     further: frozenset[str] = frozenset()
@@ -65,11 +68,35 @@ class Recording:
     @cached_property
     def gain_correction(self) -> GainCorrection | None:
         """The correction for the drift that the detectors name, if they name one."""
-        return GainCorrection(self.detectors, self.runs) if self.detectors.drift else None
+        for described in (self.detectors, *([self.selection.energies] if self.selection else [])):
+            if described.drift:
+                return GainCorrection(described, self.runs)
+        return None
 
     def without_detectors(self) -> "Recording":
-        """The same runs without offsets, calibrations and corrections."""
+        """The same runs without offsets, calibrations and corrections, other than for the selection of hits."""
         return replace(self, detectors=Detectors())
+
+    def masks(self, reject: str | Mapping[str, int]) -> dict[str, int]:
+        """The masks, by name, of what disqualifies a hit: the flags that `--reject` names, and the selection.
+
+        Raises:
+            UsageError: an unknown flag.
+        """
+        flags = parse_reject(reject) if isinstance(reject, str) else dict(reject)
+        return flags | (REMOVED if self.selection else {})
+
+    def in_adc(self) -> "Recording":
+        """The same without recorded energies, and with no selection by energies: these are to be measured.
+
+        Raises:
+            UsageError: a selection by energies is asked for besides detectors.toml.
+        """
+        return replace(self, recorded_energies=False, selection=self.selection and self.selection.in_adc())
+
+    def used(self, marked: pl.DataFrame) -> pl.DataFrame:
+        """Hits without those that the selection has marked."""
+        return marked.filter(~has_any(union(REMOVED))) if self.selection else marked
 
     @property
     def reorder_ps(self) -> int:
@@ -127,6 +154,8 @@ class Recording:
     def warnings(self) -> tuple[str, ...]:
         """Warnings about the correction, one sentence each, when the hits have been read."""
         found = list(self.gain_correction.warnings) if self.gain_correction else []
+        if self.selection and (names := self.selection.set_aside):
+            found.append(f"thresholds in keV of {', '.join(names)} are not applied: energies are measured here")
         if self.detectors.clocks and self.runs.losses.lost_time:
             found.append(RESTARTED)
         return tuple(found)
@@ -135,51 +164,81 @@ class Recording:
     def recorded(self) -> pl.LazyFrame:
         """The hits as recorded."""
         hits = self.runs.hits if self.most_hits is None else self.runs.hits.head(self.most_hits)
-        if not self.recorded_energies:
-            hits = hits.select(name for name in hits.collect_schema() if name != "energy_kev")
-        if self.all_columns:
+        if self.all_columns and self.recorded_energies:
             return hits
-        return hits.select(name for name in hits.collect_schema() if name in OWN_COLUMNS | self.further)
+        schema = hits.collect_schema()
+        needed = self._needed(schema)
+        return hits.select(name for name in schema if self._is_own(name) or name in needed)
+
+    def _is_own(self, name: str) -> bool:
+        """Whether a column is one of the hits; others are there where the selection needs them."""
+        own = self.all_columns or name in OWN_COLUMNS or name in self.further
+        return own and (self.recorded_energies or name != "energy_kev")
+
+    def _needed(self, columns: Iterable[str]) -> set[str]:
+        """The columns that the selection looks at."""
+        return self.selection.needed(columns) if self.selection else set()
 
     @cached_property
     def schema(self) -> pl.Schema:
         """The columns of corrected hits, before any preselection."""
         schema = self.recorded.collect_schema()
+        if self.selection:
+            schema = pl.Schema({name: dtype for name, dtype in schema.items() if self._is_own(name)})
         return self.gain_correction.columns(schema) if self.gain_correction else schema
 
     @property
     def hits(self) -> pl.LazyFrame:
-        """The aligned and corrected hits, lazily: in time order where there is a correction, else as recorded."""
-        aligned = align(self.recorded, self.detectors, reorder_ps=self.runs.reorder_ps)
-        if not self.gain_correction:
-            return aligned
-        needed = {*ORDER_COLUMNS, "run", "gain_factor"}
+        """The aligned and corrected hits, lazily: in time order where they are corrected or selected, else as recorded.
+
+        Those that the selection removes are not there.
+        """
+        return self._lazy_hits(self.used) if self.selection else self.marked_hits
+
+    @property
+    def marked_hits(self) -> pl.LazyFrame:
+        """The same with the hits that the selection removes, marked by their flags."""
+        if self.selection or self.gain_correction:
+            return self._lazy_hits(lambda frame: frame)
+        return align(self.recorded, self.detectors, reorder_ps=self.runs.reorder_ps)
+
+    def _lazy_hits(self, passed: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.LazyFrame:
+        recorded = self.recorded.collect_schema()
+        needed = {*ORDER_COLUMNS, "run", "gain_factor", *self._needed(recorded)}
 
         def batches(columns: list[str] | None) -> Iterator[pl.DataFrame]:
-            names = [name for name in self.recorded.collect_schema() if columns is None or name in {*columns, *needed}]
+            names = [name for name in recorded if columns is None or name in {*columns, *needed}]
             yield from (
-                frame if columns is None else frame.select(columns)
+                passed(frame) if columns is None else passed(frame).select(columns)
                 for frame in self._frames(self._aligned(self.recorded.select(names)), self.reorder_ps)
             )
 
         return lazy_frame(self.schema, batches)
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """The aligned and corrected hits in time order, in frames of one run each."""
+        """The aligned and corrected hits in time order, in frames of one run each; without those removed."""
+        frames = self.marked_frames()
+        return map(self.used, frames) if self.selection else frames
+
+    def marked_frames(self) -> Iterator[pl.DataFrame]:
+        """The same with the hits that the selection removes, marked by their flags."""
         return self._frames(self._aligned(self.recorded), self.reorder_ps)
 
     def frames_by_clock(self) -> Iterator[pl.DataFrame]:
-        """The same with timestamps as the digitizer wrote them, which give the real time.
+        """The marked frames with timestamps as the digitizer wrote them, which give the real time.
 
         Raises:
             TableError: the runs have no flags.
         """
         require(self.recorded, HITS, columns=("board", "channel", "timestamp_ps", "flags"))
-        names = [name for name in self.recorded.collect_schema() if name in OWN_COLUMNS | self.further]
+        recorded = self.recorded.collect_schema()
+        names = [name for name in recorded if name in OWN_COLUMNS | self.further | self._needed(recorded)]
         return self._frames(self.runs.watched(batches_of(self.recorded.select(names))), self.runs.reorder_ps)
 
     def slices(self, reach_ps: int) -> Iterator[Slice]:
         """The aligned and corrected hits that the preselection leaves, in slices that are complete in themselves.
+
+        Hits that the selection removes are there, marked by their flags: detectors are dead after them, too.
 
         Args:
             reach_ps: the largest |dt| of interest.
@@ -189,9 +248,9 @@ class Recording:
         return slices(self.preselected(), reach_ps, reorder_ps=self.reorder_ps, on_repair=self.runs.note_repair)
 
     def preselected(self) -> Iterator[pl.DataFrame]:
-        """The calibrated hits that the preselection leaves, in time order, in frames of one run each."""
+        """The calibrated hits that the preselection leaves, in time order, in frames of one run each, marked."""
         assert self.preselection
-        return self.preselection.passed(self._slices(0))
+        return self.preselection.passed(self._slices(0), removed=union(REMOVED) if self.selection else 0)
 
     def _aligned(self, hits: pl.LazyFrame) -> Iterator[pl.DataFrame]:
         """Hits with offsets and walk subtracted batch by batch: fewer wait between stages so than in one query."""
@@ -220,7 +279,12 @@ class Recording:
             yield part._replace(hits=self._corrected(part.hits))
 
     def _corrected(self, hits: pl.DataFrame) -> pl.DataFrame:
-        return self.gain_correction.corrected(hits) if self.gain_correction else hits
+        """Hits corrected for drift, and marked where there is a selection."""
+        corrected = self.gain_correction.corrected(hits) if self.gain_correction else hits
+        if self.selection is None:
+            return corrected
+        marked = self.selection.marked(corrected)
+        return marked.select(name for name in marked.columns if self._is_own(name) or name == "gain_factor")
 
     def _watched(self, parts: Iterable[T], hits_in: Callable[[T], int]) -> Iterator[T]:
         """The same parts; errors that come out of them name the run, and the progress is reported."""

@@ -14,7 +14,7 @@ from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import of_hits
 from gammapolars.core.defaults import LEAST_SIGNIFICANCE, REJECT
 from gammapolars.core.errors import UsageError
-from gammapolars.core.flags import parse_reject, union
+from gammapolars.core.flags import union
 from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S
 from gammapolars.corrections import energy_kev
@@ -146,7 +146,7 @@ def from_runs(recording: Recording, *, reject: str = REJECT, calibration: Sequen
         reject: names of the flags that reject a hit.
         calibration: an energy polynomial (keV, lowest order first) that holds for all detectors instead.
     """
-    runs, detectors, masks = recording.runs, recording.detectors, parse_reject(reject)
+    runs, detectors, masks = recording.runs, recording.detectors, recording.masks(reject)
     if not recording.has_energies:
         recording.require_adc("counted by ADC channel")
     tally, adc = HitTally(), RunSpectra(union(masks))

@@ -1,6 +1,6 @@
 """Summaries of commands: records with shared parts, each written once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -44,7 +44,7 @@ class RunSummary(Summary):
 def of_hits(
     recording: Recording,
     hits: HitTally,
-    reject: dict[str, int],
+    reject: Mapping[str, int],
     warnings: Iterable[str] = (),
     *,
     seen: HitTally | None = None,
@@ -64,7 +64,7 @@ def of_hits(
     of_runs = run_warnings(runs, seen or hits, complete=complete)
     return {
         "inputs": tuple(str(file.path) for file in runs.files),
-        "account": account(hits, runs.losses, reject, seen=seen),
+        "account": account(hits, runs.losses, reject, seen=seen, selection=recording.selection),
         "times": times(seen or hits, runs),
         "warnings": (
             *of_runs,

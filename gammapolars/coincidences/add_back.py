@@ -76,17 +76,28 @@ def add_back(
 class AddBack:
     """Which detectors are added back, and how many hits became part of another.
 
+    Args:
+        detectors: their groups, kinds and calibrations.
+        window: as for `add_back`.
+        leave_out: kinds of detectors that are not added back.
+        removed: flags of hits that are not used, and that stay as they are.
+
     Attributes:
         window_ps: how long after the first hit of a sum another belongs to it.
         merged: hits that are no longer rows of their own, by (board, channel).
     """
 
     def __init__(
-        self, detectors: Detectors, window: str | int = ADD_BACK_WINDOW, *, leave_out: Collection[str] = ()
+        self,
+        detectors: Detectors,
+        window: str | int = ADD_BACK_WINDOW,
+        *,
+        leave_out: Collection[str] = (),
+        removed: int = 0,
     ) -> None:
         self.window_ps = parse_span(window, "add-back")
         self.merged: Counter[Key] = Counter()
-        self._detectors = detectors
+        self._detectors, self._aside = detectors, FLAGS["fake_event"] | removed
         counted = Counter((one.group, one.kind) for one in detectors if one.group and one.kind not in leave_out)
         numbers = {name: number for number, name in enumerate(sorted(name for name, n in counted.items() if n > 1))}
         if not numbers:
@@ -143,7 +154,7 @@ class AddBack:
         rows = frame.lazy().drop(ADDED, strict=False)
         if "energy_kev" not in frame.columns:
             rows = calibrate(rows, self._detectors)
-        fit = self._set.is_not_null() & pl.col("energy_kev").is_finite() & ~has_any(FLAGS["fake_event"])
+        fit = self._set.is_not_null() & pl.col("energy_kev").is_finite() & ~has_any(self._aside)
         added = pl.when(fit).then(0).otherwise(1).cast(pl.UInt32)
         return rows.with_columns(added.alias(ADDED), _set=self._set.fill_null(-1)).collect()
 

@@ -1,6 +1,6 @@
 """Events: hits that belong together by time, cut into groups by a window, all groups at once, and numbered."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -204,12 +204,12 @@ class EventRule:
         window: str | int = defaults.WINDOW,
         *,
         window_ref: str = "first",
-        reject: str | int = defaults.REJECT,
+        reject: str | int | Mapping[str, int] = defaults.REJECT,
         min_multiplicity: int = 1,
     ) -> None:
         self.window_ps = parse_span(window)
         self.window_ref = parse_window_ref(window_ref)
-        self.reject = parse_reject(reject)
+        self.reject = dict(reject) if isinstance(reject, Mapping) else parse_reject(reject)
         self._mask = union(self.reject)
         if min_multiplicity < 1:
             raise UsageError(f"an event has at least one detector, not {min_multiplicity}")

@@ -141,14 +141,19 @@ class _Left(NamedTuple):
 class Vetoes:
     """Several vetoes, all judged on the same hits, so that their order does not matter; and the hits they dropped.
 
+    Args:
+        detectors: their kinds and groups.
+        vetoes: all of them.
+        removed: flags of hits that are not used: they neither veto nor are vetoed, and stay as they are.
+
     Attributes:
         reach_ps: the largest |dt| of interest.
         vetoed: hits that were dropped because of a veto, by (board, channel).
         vetoing: hits of veto detectors that were dropped as such.
     """
 
-    def __init__(self, detectors: Detectors, vetoes: Sequence[Veto]) -> None:
-        self._detectors, self._all = detectors, vetoes
+    def __init__(self, detectors: Detectors, vetoes: Sequence[Veto], *, removed: int = 0) -> None:
+        self._detectors, self._all, self._removed = detectors, vetoes, removed
         self.reach_ps = max((one.window.reach for one in vetoes), default=0)
         self.vetoed: Counter[Key] = Counter()
         self.vetoing: Counter[Key] = Counter()
@@ -198,7 +203,7 @@ class Vetoes:
         kind = keys["kind"].to_numpy()
         gone, silent = np.zeros(part.hits.height, np.bool_), np.zeros(part.hits.height, np.bool_)
         for one in self._all:
-            fires = (self._kind == self._numbers[one.kind]) & ~has_any(FLAGS["fake_event"])
+            fires = (self._kind == self._numbers[one.kind]) & ~has_any(FLAGS["fake_event"] | self._removed)
             if one.min_adc:
                 fires &= pl.col("adc") >= one.min_adc
             if one.min_energy_kev is not None:
@@ -208,6 +213,9 @@ class Vetoes:
             fired = part.hits.select(fires.alias("fires"))["fires"].to_numpy()
             gone |= _together(keys, fired, np.logical_not(shield), one.window)
             silent |= shield & (not one.keep)
+        if self._removed:
+            used = ((part.hits["flags"] & self._removed) == 0).to_numpy()
+            gone, silent = gone & used, silent & used
         mine = part.own
         vetoed, vetoing = (gone & ~silent)[own], silent[own]
         yield _Left(

@@ -12,7 +12,6 @@ from gammapolars.calibration.drift import REACH, Reference, track_drift
 from gammapolars.commands.figure_files import check_figure, save_figure
 from gammapolars.commands.layout import table
 from gammapolars.commands.summaries import head, tail
-from gammapolars.core.flags import parse_reject
 from gammapolars.core.records import Rows
 from gammapolars.io import check_writable, save
 from gammapolars.io.output import check_suffix
@@ -69,6 +68,7 @@ def follow(
     check_suffix(output, "drift tables are", (TABLE,))
     check_writable(output, overwrite=overwrite)
     check_figure(figure, overwrite=overwrite)
+    recording = recording.in_adc()
     drift_track = track_drift(
         recording.runs,
         recording.detectors,
@@ -77,10 +77,11 @@ def follow(
         slice=slice,
         reach=reach,
         reference=reference,
+        keep=recording.selection.polygons if recording.selection else None,
         progress=recording.progress,
     )
     summary = DriftSummary(
-        **of_hits(recording.without_detectors(), drift_track.hits, parse_reject(reject), drift_track.warnings),
+        **of_hits(recording.without_detectors(), drift_track.hits, recording.masks(reject), drift_track.warnings),
         lines_kev=tuple(track),
         reference=reference,
         drift_runs=[run._asdict() for run in drift_track.drift.runs],

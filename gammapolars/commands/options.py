@@ -16,6 +16,7 @@ from gammapolars.core import defaults
 if TYPE_CHECKING:
     from gammapolars import io
     from gammapolars.analysis import recording, saved_pairs
+    from gammapolars.corrections import Selection
     from gammapolars.detectors import Detectors
 
 Runs = Annotated[
@@ -74,6 +75,9 @@ VetoOption = Annotated[
 ]
 
 
+OF_SELECTION = {"--min-energy": "min_energy", "--keep": "keep"}
+"""Which hits are used, besides the thresholds in detectors.toml, by option."""
+
 OF_HITS = {
     "--tree": "tree",
     "--stage": "stage",
@@ -82,6 +86,7 @@ OF_HITS = {
     "--reorder": "reorder",
     "--apart": "apart",
     "--drop-duplicates": "drop_duplicates",
+    **OF_SELECTION,
 }
 """How hits are read, by option: pairs are read as they were saved."""
 
@@ -114,12 +119,27 @@ class Reading:
     )
     apart: Annotated[bool, "Treat each file as a run of its own."] = False
     drop_duplicates: Annotated[bool, "Keep only the first of hits with the same board, channel and time."] = False
+    min_energy: Annotated[float | None, option("KEV", "Use only hits of at least this energy, in all detectors.")] = (
+        None
+    )
+    keep: Annotated[
+        Path | None,
+        "Use only hits that lie in a polygon of this file, or in any of several: .toml or .csv.",
+        FILE,
+    ] = None
     keep_going: Annotated[bool, "Skip damaged data and report how much was skipped."] = False
 
     @cached_property
     def known(self) -> "Detectors":
         """The content of detectors.toml; nothing where none is given."""
         return described_by(self.detectors)
+
+    @cached_property
+    def selection(self) -> "Selection | None":
+        """Which hits are used: as detectors.toml and options say; None: all."""
+        from gammapolars.corrections import Selection
+
+        return Selection.of(self.known, self.min_energy, self.keep)
 
     def open(self, names: list[str]) -> "io.Runs":
         """Find the files of the runs that are named."""
@@ -152,7 +172,8 @@ class Reading:
 
         runs = self.open(names)
         with Progress(runs.count) as progress:
-            yield Recording(runs, self.known, progress, many_pairs=isinstance(self, Pairing) and self.many_pairs)
+            many_pairs = isinstance(self, Pairing) and self.many_pairs
+            yield Recording(runs, self.known, progress, selection=self.selection, many_pairs=many_pairs)
 
     @contextmanager
     def saved_pairs(self, names: list[str]) -> Iterator["saved_pairs.SavedPairs | None"]:

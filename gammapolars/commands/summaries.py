@@ -32,7 +32,7 @@ def saved_head(summary: SavedPairsSummary) -> list[str]:
 
 def gone(account: HitAccount, preselection: PreselectionAccount | None = None) -> list[str]:
     """How many hits were not used, and why."""
-    lines = []
+    lines = removed(account)
     if preselection:
         lines += taken(account, "added back to another hit", preselection.added_back)
         lines += taken(account, "vetoed", preselection.vetoed)
@@ -44,6 +44,18 @@ def gone(account: HitAccount, preselection: PreselectionAccount | None = None) -
         f"  {what}: {count:,} {name} ({share(count, account.hits_read)})"
         for what, count, name in rejected + left_out
         if count
+    ]
+
+
+def removed(account: HitAccount) -> list[str]:
+    """How many hits a selection removed, why, and of which detector."""
+    if (of := account.selection) is None:
+        return []
+    limit = "" if of.min_energy_kev is None else f", or below {of.min_energy_kev:g} keV"
+    return [
+        *taken(account, f"below threshold{limit}", of.below_threshold),
+        *taken(account, "above range", of.above_range),
+        *taken(account, f"outside the polygons{f' of {of.keep}' if of.keep else ''}", of.outside_polygons),
     ]
 
 

@@ -78,6 +78,7 @@ class Selection:
         min_energy_kev: a threshold for all of them besides.
         polygons: a hit that some of them judge has to lie in one of these.
         keep: the name of the file of polygons.
+        set_aside: names of detectors whose limits in keV are not applied.
 
     Raises:
         UsageError: a threshold that is not finite, or a polygon that names an unknown detector.
@@ -87,6 +88,7 @@ class Selection:
     min_energy_kev: float | None = None
     polygons: tuple[PolygonGate, ...] = ()
     keep: str | None = None
+    set_aside: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.min_energy_kev is not None and not math.isfinite(self.min_energy_kev):
@@ -111,7 +113,7 @@ class Selection:
             return None
         return cls(detectors, min_energy_kev, polygons, file)
 
-    def in_adc(self) -> "Selection | None":
+    def in_adc(self) -> "Selection":
         """The same without thresholds in keV, for measurements of the energies themselves.
 
         Raises:
@@ -120,11 +122,15 @@ class Selection:
         if self.min_energy_kev is not None or any(ENERGY in (one.x, one.y) for one in self.polygons):
             raise UsageError("energies are only measured here: give thresholds in ADC channels (threshold_adc)")
         bare = tuple(replace(one, threshold_kev=None, range_kev=None) for one in self.detectors)
-        selection = replace(self, detectors=replace(self.detectors, all=bare))
-        return selection if self.polygons or any(map(_is_limited, bare)) else None
+        return replace(self, detectors=replace(self.detectors, all=bare), set_aside=tuple(self.limited_kev))
 
     @property
-    def ignored_kev(self) -> list[str]:
+    def energies(self) -> Detectors:
+        """The detectors whose calibrations, and drift, it needs; none where it judges no energies."""
+        return self.detectors if self.needs_energy else Detectors()
+
+    @property
+    def limited_kev(self) -> list[str]:
         """The names of detectors that have limits in keV."""
         return [one.name for one in self.detectors if _are_limits(one.limits_kev)]
 
@@ -132,7 +138,7 @@ class Selection:
     def needs_energy(self) -> bool:
         """Whether hits are judged by their energies."""
         of_polygons = any(ENERGY in (one.x, one.y) for one in self.polygons)
-        return self.min_energy_kev is not None or of_polygons or bool(self.ignored_kev)
+        return self.min_energy_kev is not None or of_polygons or bool(self.limited_kev)
 
     def needed(self, columns: Iterable[str]) -> set[str]:
         """The columns of hits that it looks at, of those that there are."""
@@ -203,7 +209,7 @@ class Selection:
         if not self.needs_energy:
             return
         limited = pl.lit(self.min_energy_kev is not None)
-        if self.ignored_kev:
+        if self.limited_kev:
             limited |= by_detector(self.detectors, lambda one: _are_limits(one.limits_kev), pl.Boolean).fill_null(False)
         for polygon in self.polygons:
             if ENERGY in (polygon.x, polygon.y):

@@ -82,6 +82,38 @@ def rates_of(tally: HitTally, intervals: Intervals, recorded: RecordedTime) -> p
     return pl.DataFrame(rows, COLUMNS)
 
 
+def rates_of_used(table: pl.DataFrame, tally: HitTally, removed: int) -> pl.DataFrame:
+    """Rates of the hits that a selection leaves, of those of all hits.
+
+    A detector is dead after all hits, for a time that does not depend on their energies, and whether a hit stays does
+    not depend on when it came. So the part p of the n counted hits that stays is the part of those that came, too: the
+    rates are p times those of all hits, and live fractions and dead times remain. With p of a binomial distribution,
+    the variance of p r is (p σ_r)² + r² p (1 - p) / n.
+
+    Args:
+        table: of `rates_of`, for all hits.
+        tally: all hits, those that are removed with a flag.
+        removed: that flag, or several; 0: none is removed.
+
+    Returns:
+        The table with `hits`, `rate_cps`, `true_rate_cps` and their uncertainties for the hits that stay; all else in
+        it is of all hits.
+    """
+    if not removed:
+        return table
+    used = {
+        (board, channel): hits
+        for board, channel, _, hits in tally.by_detector(removed | FLAGS["fake_event"]).iter_rows()
+    }
+    hits = pl.Series([used.get(key, 0) for key in table.select("board", "channel").iter_rows()], dtype=pl.Int64)
+    part = hits / pl.col("hits")
+    columns: dict[str, pl.Expr] = {}
+    for name in ("rate_cps", "true_rate_cps"):
+        of_part = pl.col(name) ** 2 * part * (1 - part) / pl.col("hits")
+        columns |= {name: pl.col(name) * part, f"{name}_unc": ((part * pl.col(f"{name}_unc")) ** 2 + of_part).sqrt()}
+    return table.with_columns(hits=hits, **columns)
+
+
 def _rates_of(key: Key, intervals: Intervals, gaps_ps: Mapping[Key, Floats]) -> dict[str, object]:
     """Results from the times between hits of one detector."""
     if key not in intervals.counts:

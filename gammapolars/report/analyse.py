@@ -32,7 +32,7 @@ from gammapolars.core.types import Key
 from gammapolars.core.units import Window, parse_ps
 from gammapolars.detectors import named
 from gammapolars.io import save
-from gammapolars.rates import rate_doubts, rates_of
+from gammapolars.rates import rate_doubts, rates_of, rates_of_used
 from gammapolars.report.lines import peak_table
 from gammapolars.report.live import matrix_bin_kev
 from gammapolars.report.recorded import RecordedRun, recorded_runs, with_names, with_names_in
@@ -181,10 +181,11 @@ class _Counters:
 
     def __init__(self, recording: Recording, rule: PairRule, reach_ps: int) -> None:
         self._recording, self._rule, self._mask = recording, rule, union(rule.reject)
+        self._removed = union(recording.masks("none"))
         detectors = recording.detectors
         self._bin_kev = fitting_bin_kev(detectors)
         self.hits, self.pairs = HitTally(), PairTally(rule.window)
-        self._rates, self._intervals, self._recorded = Rates(), Intervals(), RecordedTime()
+        self._rates, self._intervals, self._recorded = Rates(mask=self._removed), Intervals(), RecordedTime()
         self._spectra = spectra_counter(recording, self._mask, self._bin_kev)
         self._differences = TimeDifferences(reach_ps)
         calibrated, fine_kev = recording.is_calibrated, matrix_bin_kev(detectors)
@@ -202,16 +203,17 @@ class _Counters:
         """The counts, when the pass is over."""
         recording, rule, hits, doubts = self._recording, self._rule, self.hits, list[str]()
         runs, detectors, by_detector = recording.runs, recording.detectors, hits.by_detector(self._mask)
-        rates = with_noted(named(rates_of(hits, self._intervals, self._recorded), detectors), runs)
+        every = with_noted(named(rates_of(hits, self._intervals, self._recorded), detectors), runs)
+        rates = rates_of_used(every, hits, self._removed)
         peaks = peak_table(spectra_table(self._spectra, detectors, None), detectors, doubts.append)
-        doubts += [*rate_doubts(rates), *noted_warnings(rates)]
+        doubts += [*rate_doubts(every), *noted_warnings(every)]
         same = ("hits_read", "hits_used", "hits_damaged", "hits_out_of_range", "hits_repeated")
         return Analysis(
             **{name: getattr(totals.account, name) for name in same},
             pairs=totals.of_pairs.pairs,
             chance_pairs_expected=totals.of_pairs.chance_pairs_expected,
             inputs=tuple(file.path.name for file in runs.files),
-            rejected=hits.with_flags(rule.reject),
+            rejected={name: hits for name, hits in totals.account.rejected.items() if hits},
             window=rule.window,
             random_windows=rule.regions.random if rule.regions else (),
             real_time_s=hits.real_time_s,

@@ -1,6 +1,7 @@
 """Hits by run, detector and flags."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
@@ -174,13 +175,26 @@ class HitTally(Accumulator):
         total.add(self._tally.total())
         return total.total() if total.rows else pl.DataFrame(schema=schema)
 
-    def with_flags(self, masks: dict[str, int]) -> dict[str, int]:
-        """How many hits carry each of some named flags, if any does; a hit with two counts under both."""
+    def with_flags(self, masks: Mapping[str, int], *, without: int = 0) -> dict[str, int]:
+        """How many hits carry each of some named flags, if any does; a hit with two counts under both.
+
+        Args:
+            masks: the flags.
+            without: hits with these do not count.
+        """
         table = self.by_flags()
+        if without:
+            table = table.filter((pl.col("flags") & without) == 0)
         counts = {
             name: int(table.filter((pl.col("flags") & mask) != 0)["counts"].sum()) for name, mask in masks.items()
         }
         return {name: count for name, count in counts.items() if count}
+
+    def marked_by(self, mask: int) -> dict[Key, int]:
+        """How many hits of each detector carry any bit of a mask, where any do."""
+        marked = self.by_flags().filter((pl.col("flags") & mask) != 0)
+        by_detector = marked.group_by("board", "channel").agg(pl.col("counts").sum()).sort("board", "channel")
+        return {(board, channel): count for board, channel, count in by_detector.iter_rows()}
 
     def by_detector(self, mask: int = 0) -> pl.DataFrame:
         """`board`, `channel`, `hits`, and `hits_used`: those without any bit of the mask."""

@@ -8,6 +8,7 @@ import polars as pl
 
 from gammapolars.analysis.accumulators.accumulator import Accumulator, State
 from gammapolars.analysis.accumulators.hits import FewDetectors
+from gammapolars.core.flags import has_any
 from gammapolars.core.types import Integers, Key
 from gammapolars.core.units import PS_PER_S
 from gammapolars.spectra.tallies import count_by
@@ -30,9 +31,11 @@ class Rates(Accumulator):
     Args:
         origins_ps: by run, the time of its clock at which the first bin begins, as `origins` gives it: needed where
             hits are counted in parts that are to be merged, since only the first part sees that time.
+        mask: flags of hits that do not count.
     """
 
-    def __init__(self, origins_ps: Mapping[int, int] | None = None) -> None:
+    def __init__(self, origins_ps: Mapping[int, int] | None = None, *, mask: int = 0) -> None:
+        self._mask = mask
         self._given_ps = origins_ps or {}
         self._origins_ps: dict[int, int] = {}
         self._elapsed_ps = 0
@@ -57,6 +60,11 @@ class Rates(Accumulator):
         run, times = run_of(hits), hits["timestamp_ps"].to_numpy()
         origin = self._origins_ps.setdefault(run, self._given_ps.get(run, int(times[0]) - self._elapsed_ps))
         self._extend(int(times[-1]) - origin)
+        if self._mask:
+            hits = hits.filter(~has_any(self._mask))
+            times = hits["timestamp_ps"].to_numpy()
+        if hits.is_empty():
+            return
         first, rows = self._stretches(times, origin)
         masks = self._few.masks(hits) if len(rows) <= FEW_BINS + hits.height // ROWS_PER_BIN else None
         if masks is None:

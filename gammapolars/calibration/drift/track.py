@@ -19,9 +19,10 @@ from gammapolars.calibration.drift.tracks import RunLines, follow, follow_again
 from gammapolars.core import defaults
 from gammapolars.core.digits import rounded
 from gammapolars.core.errors import UsageError
-from gammapolars.core.flags import parse_reject, union
+from gammapolars.core.flags import union
 from gammapolars.core.types import Key, Progress
 from gammapolars.core.units import parse_ps
+from gammapolars.corrections.selection import Keep, Selection
 from gammapolars.detectors import AnyDetectors, Detector, Detectors, detectors_of
 from gammapolars.io import Runs, open_runs
 
@@ -41,6 +42,7 @@ def track_drift(
     slice: str | None = None,
     reach: float = REACH,
     reference: Reference = "calibration",
+    keep: Keep | None = None,
     progress: Progress | None = None,
 ) -> DriftTrack:
     """Follow spectral lines through runs, slice of time by slice of time, and find how each gain drifts.
@@ -58,6 +60,8 @@ def track_drift(
         reach: largest relative change of the gain against the calibration that is looked for.
         reference: `calibration`: the factors bring lines to where the calibration expects them; `mean`: to their mean
             over all runs.
+        keep: polygons, or a file of them: only hits in these are used, as by `select_hits`, and in any case only those
+            that the detectors' limits in ADC channels admit.
         progress: called with the number of hits read.
 
     Raises:
@@ -75,12 +79,12 @@ def track_drift(
     width_ps = FIRST_WIDTH_PS if slice is None else parse_ps(slice)
     if width_ps <= 0:
         raise UsageError(f"a slice must be longer than 0 s, not '{slice}'")
-    recording = Recording(runs, progress=progress, recorded_energies=False)
+    recording = Recording(runs, progress=progress, selection=Selection.of(detectors, keep=keep)).in_adc()
     usual = recording.schema.get("adc", pl.UInt16()) == pl.UInt16
     lines_by_detector = _lines(detectors, energies, reach, TOP_ADC if usual else WIDE_TOP_ADC)
     tally = HitTally()
     ranges = {key: [line.part for line in lines] for key, lines in lines_by_detector.items()}
-    slices = DriftSpectra(union(parse_reject(reject)), ranges, first_width_ps=width_ps)
+    slices = DriftSpectra(union(recording.masks(reject)), ranges, first_width_ps=width_ps)
     recording.require_adc("tracked in time")
     count_hits(recording, [tally, slices])
     keys = set(tally.by_detector().select("board", "channel").rows())

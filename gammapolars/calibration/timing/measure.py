@@ -23,6 +23,7 @@ from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.core.types import Key
 from gammapolars.core.units import MAX_PS, PS_PER_S, format_ps, parse_ps, parse_range
 from gammapolars.core.wording import setting
+from gammapolars.corrections.selection import Keep, Selection
 from gammapolars.detectors import AnyDetector, AnyDetectors, Detectors, detectors_of, key_of
 from gammapolars.io import Runs, open_runs
 
@@ -39,6 +40,8 @@ def measure_timing(
     walk: bool | None = None,
     reference: AnyDetector | None = None,
     energy_kev: str | tuple[float, float] | None = None,
+    min_energy_kev: float | None = None,
+    keep: Keep | None = None,
     most_hits: int | None = None,
     enough: int = ENOUGH,
     progress: Callable[[int], None] | None = None,
@@ -59,6 +62,8 @@ def measure_timing(
             and use those that are significant if they make the peaks narrower.
         reference: name of the detector whose offset stays as it is; else the first of each group.
         energy_kev: only hits of this energy, lowest and highest (keV), or `1100:1400`; None: all.
+        min_energy_kev: a threshold (keV) for all detectors, besides those that they have: as for `select_hits`.
+        keep: polygons, or a file of them: only hits in these are used.
         most_hits: read no more hits than these, from the beginning.
         enough: number of pairs near the peak that each detector needs before reading stops.
         progress: called with the number of hits read, in the second reading from the beginning again.
@@ -87,7 +92,8 @@ def measure_timing(
             raise UsageError(f"time walk needs adc values, which these hits do not have: leave {leave_out} out")
         walk = False
     first = key_of(reference, table) if reference is not None else None
-    reading = PairReader(runs, reject, table, energies, most_hits, progress)
+    selection = Selection.of(table, min_energy_kev, keep)
+    reading = PairReader(runs, reject, table, energies, most_hits, progress, selection)
     prompt_peaks = search_peaks(reading, reach_ps)
     notes = [_read(reading, f"search within ±{format_ps(reach_ps)}")]
     clocks = _clocks(reading, prompt_peaks, reach_ps, first)

@@ -42,7 +42,7 @@ def prompt_peaks(recording: Recording, *, reject: str | Mapping[str, int], searc
         both with `_unc`, and `sampled_pairs`, those that the fitted Gaussian holds.
     """
     detectors = recording.detectors
-    reading = PairReader(recording.runs, reject, detectors)
+    reading = PairReader(recording.runs, reject, detectors, selection=recording.selection)
     search = search_peaks(reading, search_ps)
     if search.peaks:
         sample, widths = draw_sample(reading, search, ENOUGH)

@@ -16,7 +16,7 @@ from gammapolars.coincidences.rule import b_is_lower, swapped
 from gammapolars.core.errors import CalibrationError
 from gammapolars.core.flags import has_any
 from gammapolars.core.types import Integers, Key
-from gammapolars.corrections import gain_corrected_adc, hit_energy
+from gammapolars.corrections import Selection, gain_corrected_adc, hit_energy
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io import Runs
 from gammapolars.spectra.tallies import WideningTally
@@ -36,7 +36,7 @@ class PairReader:
     """How runs are read for their timing: hits of one energy if it is given, from the beginning up to `most_hits`.
 
     `progress` is called with the number of hits read, `hits` is what the latest reading read, and `has_enough` whether
-    it ended before the runs did.
+    it ended before the runs did. Of all hits, only those that a selection leaves are used.
     """
 
     runs: Runs
@@ -45,6 +45,7 @@ class PairReader:
     energy_kev: tuple[float, float] | None = None
     most_hits: int | None = None
     progress: Callable[[int], None] | None = None
+    selection: Selection | None = None
     hits: HitTally = field(default_factory=HitTally)
     has_enough: bool = False
 
@@ -58,8 +59,8 @@ class PairReader:
         """
         self.hits, self.has_enough = HitTally(), False
         detectors = replace(detectors, clocks=self.detectors.clocks)
-        recording = Recording(self.runs, detectors, self.progress, most_hits=self.most_hits)
-        rule = PairRule(reach_ps, reject=self.reject)
+        recording = self._recording(detectors)
+        rule = PairRule(reach_ps, reject=recording.masks(self.reject))
         rule.require(recording.recorded)
         with closing(self._slices(recording, reach_ps)) as parts:
             for pairs in in_parallel(rule.pairs_in, parts):
@@ -70,11 +71,14 @@ class PairReader:
 
     def accepted_hits(self) -> Iterator[pl.DataFrame]:
         """All hits that are neither rejected nor outside the gate, aligned as the detectors say, in time order."""
-        recording = Recording(self.runs, self.detectors, self.progress, most_hits=self.most_hits)
-        mask = PairRule(1, reject=self.reject).mask
+        recording = self._recording(self.detectors)
+        mask = PairRule(1, reject=recording.masks(self.reject)).mask
         for frame in recording.frames():
             hits = frame.filter(~has_any(mask)) if "flags" in frame.columns else frame
             yield hits if self.energy_kev is None else hits.filter(self._in_gate(hits.columns))
+
+    def _recording(self, detectors: Detectors) -> Recording:
+        return Recording(self.runs, detectors, self.progress, selection=self.selection, most_hits=self.most_hits)
 
     def _slices(self, recording: Recording, reach_ps: int) -> Generator[Slice]:
         for part in recording.slices(reach_ps):

@@ -12,7 +12,6 @@ from gammapolars.calibration.timing import Timing, measure_timing
 from gammapolars.commands.align.parse import AlignOptions
 from gammapolars.commands.detectors_file import save_detectors
 from gammapolars.commands.figure_files import check_figure, drawn
-from gammapolars.core.flags import parse_reject
 from gammapolars.core.records import optional
 from gammapolars.core.units import parse_range
 from gammapolars.io.output import check_output, write_bytes
@@ -62,6 +61,8 @@ def align(options: AlignOptions, recording: Recording) -> AlignSummary:
         walk=options.walk,
         reference=options.reference,
         energy_kev=parse_range(options.energy, "--energy") if options.energy is not None else None,
+        min_energy_kev=options.min_energy,
+        keep=options.keep,
         most_hits=options.hits,
         progress=recording.progress,
     )
@@ -71,7 +72,7 @@ def align(options: AlignOptions, recording: Recording) -> AlignSummary:
         write_bytes(data, options.figure, overwrite=options.overwrite)
     recording = recording.without_detectors()  # the measurement is of other offsets
     return AlignSummary(
-        **of_hits(recording, timing.hits, parse_reject(options.reject), timing.warnings, complete=timing.complete),
+        **of_hits(recording, timing.hits, recording.masks(options.reject), timing.warnings, complete=timing.complete),
         detectors=timing.detectors,
         detector_pairs=timing.pairs,
         covariance_ps2=[[None if math.isnan(one) else one for one in row] for row in timing.covariance_ps2],

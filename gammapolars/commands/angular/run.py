@@ -139,7 +139,7 @@ def angular(options: AngularOptions, recording: Recording) -> AngularSummary:
     """Measure the angular correlation of two lines, in one pass."""
     detectors = recording.detectors
     gates, theory = _asked(options, detectors, options.random or ())
-    rule = PairRule(options.window, reject=options.reject)
+    rule = PairRule(options.window, reject=recording.masks(options.reject))
     rule = passes.with_random(recording, rule, options.random or ())
     hits, pairs = HitTally(), PairTally(rule.window)
     counts = CascadeCounts(*gates, detectors, union(rule.reject))

@@ -23,7 +23,7 @@ from gammapolars.commands.spectra_inputs import spectra_of
 from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.core.records import Rows, optional
 from gammapolars.core.units import parse_range
-from gammapolars.corrections import energy_kev
+from gammapolars.corrections import Selection, energy_kev
 from gammapolars.detectors import Detectors, named
 from gammapolars.detectors.hits import is_one_of
 from gammapolars.io import Runs, check_writable, save
@@ -155,17 +155,24 @@ def _calibrated_drifting(
     (table,) = options.further_outputs
     check_writable(table, overwrite=options.overwrite)
     detectors = replace(spectra.detectors, drift=None)
-    for one in _rough(runs, spectra, basis, options.reject):
+    selection = options.selection and options.selection.in_adc()
+    for one in _rough(runs, spectra, basis, options.reject, selection):
         detectors = detectors.replacing(one.detector)
     with TemporaryDirectory() as scratch:
         tracked = Path(scratch) / table.name
         figure = Path(scratch) / "drift.png" if options.figures else None
         with outputs_at_once():
             moved = follow(
-                Recording(runs, detectors), tracked, track, reject=options.reject, reference="mean", figure=figure
+                Recording(runs, detectors, selection=selection),
+                tracked,
+                track,
+                reject=options.reject,
+                reference="mean",
+                figure=figure,
             )
+        drifting = replace(detectors, drift=str(tracked))
         corrected = from_runs(
-            Recording(runs, replace(detectors, drift=str(tracked)), recorded_energies=False), reject=options.reject
+            Recording(runs, drifting, selection=selection, recorded_energies=False), reject=options.reject
         )
         further = {figure.name: figure.read_bytes()} if figure else {}
         summary = _calibrated(corrected, basis, options, table.name, further)
@@ -175,7 +182,9 @@ def _calibrated_drifting(
     return replace(summary, warnings=(*summary.warnings, *warnings), drift=moved).saved(table)
 
 
-def _rough(runs: Runs, spectra: SpectrumSet, basis: Basis, reject: str) -> list[Calibration]:
+def _rough(
+    runs: Runs, spectra: SpectrumSet, basis: Basis, reject: str, selection: Selection | None
+) -> list[Calibration]:
     """Calibrations to begin with: of all hits, or where a drift smears their lines, of fewer and fewer of the first."""
     hits = spectra.summary["account"].hits_read
     refused = None
@@ -184,7 +193,10 @@ def _rough(runs: Runs, spectra: SpectrumSet, basis: Basis, reject: str) -> list[
             spectra
             if part == 1
             else from_runs(
-                Recording(runs, spectra.detectors, most_hits=hits // part, recorded_energies=False), reject=reject
+                Recording(
+                    runs, spectra.detectors, selection=selection, most_hits=hits // part, recorded_energies=False
+                ),
+                reject=reject,
             )
         )
         try:

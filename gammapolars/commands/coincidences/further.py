@@ -88,7 +88,7 @@ class FurtherProducts:
         if self.files.spectra:
             self._add_spectra(self.files.spectra, union(self.rule.reject))
         if self.files.rates:
-            rates = Rates()
+            rates = Rates(mask=union(self.recording.masks("none")))
             self._add(self.files.rates, rates, lambda: named(rates.table(), self.detectors))
         if path := self.files.time_differences:
             differences = TimeDifferences(max(self.rule.reach, LEAST_REACH_PS))

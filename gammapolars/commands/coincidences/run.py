@@ -30,7 +30,9 @@ def coincidences(options: CoincidencesOptions, recording: Recording) -> Coincide
     """Find a run's pairs in one pass, stream them to a file, and sum up the input and the pairs."""
     detectors = recording.detectors
     first, last = (detectors.named(name) if name is not None else None for name in (options.start, options.stop))
-    rule = PairRule(options.window, reject=options.reject, start=first, stop=last, nearest=options.nearest)
+    rule = PairRule(
+        options.window, reject=recording.masks(options.reject), start=first, stop=last, nearest=options.nearest
+    )
     preselection = preselection_of(detectors, options.add_back, options.veto)
     recording = replace(recording.along(PSD) if options.adc_short else recording, preselection=preselection)
     rule = passes.with_random(recording, rule, options.random or ())

@@ -9,7 +9,7 @@ from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import RunSummary, of_hits
 from gammapolars.commands.convert.parse import ConvertOptions
-from gammapolars.commands.summaries import warnings
+from gammapolars.commands.summaries import removed, warnings
 from gammapolars.corrections import calibrate
 from gammapolars.io import check_writable, save
 from gammapolars.io.sort import scratch_beside
@@ -37,9 +37,9 @@ def _convert(options: ConvertOptions, recording: Recording) -> RunSummary:
 
     def batches(columns: list[str] | None) -> Iterator[pl.DataFrame]:
         del columns  # the tally needs all
-        for frame in recording.frames():
+        for frame in recording.marked_frames():
             tally.add_hits(frame)
-            yield calibrated(frame.lazy()).collect()
+            yield calibrated(recording.used(frame).lazy()).collect()
 
     def summary() -> RunSummary:
         return RunSummary(**of_hits(recording, tally, {}))
@@ -56,4 +56,5 @@ def _convert(options: ConvertOptions, recording: Recording) -> RunSummary:
 
 def text(summary: RunSummary) -> list[str]:
     """The summary for people."""
-    return [f"{summary.account.hits_used:,} hits written to {summary.outputs[0]}", *warnings(summary)]
+    written = f"{summary.account.hits_used:,} hits written to {summary.outputs[0]}"
+    return [written, *removed(summary.account), *warnings(summary)]

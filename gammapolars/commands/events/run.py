@@ -114,7 +114,10 @@ def events(options: EventsOptions, recording: Recording) -> EventSummary:
         InputError: an event grows beyond a million hits.
     """
     rule = EventRule(
-        options.window, window_ref=options.window_ref, reject=options.reject, min_multiplicity=options.min_multiplicity
+        options.window,
+        window_ref=options.window_ref,
+        reject=recording.masks(options.reject),
+        min_multiplicity=options.min_multiplicity,
     )
     detectors, built = recording.detectors, _Built()
     preselection = Preselection(detectors, add_back=options.add_back, vetoes=options.veto or ())

@@ -35,8 +35,8 @@ class RunPairs:
             UsageError: a gate on energies that no hit has.
         """
         options, polygons = self.options, polygons_of(self.options)
-        rule = PairRule(options.window, reject=options.reject)
         with options.recording(options.names) as opened:
+            rule = PairRule(options.window, reject=opened.masks(options.reject))
             recording = replace(opened, all_columns=any(polygon.needs_further for polygon in polygons))
             rule = passes.with_random(recording, rule, options.random or ())
             hits, pairs = HitTally(), PairTally(rule.window)

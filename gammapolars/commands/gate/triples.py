@@ -19,6 +19,7 @@ from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.core.errors import UsageError
 from gammapolars.core.schema import TRIPLE_REGION
 from gammapolars.core.types import Progress
+from gammapolars.core.units import parse_window
 from gammapolars.corrections import calibrate
 from gammapolars.io.provenance import describe
 from gammapolars.spectra.tallies import WEIGHTED, Tally
@@ -42,15 +43,16 @@ class RunTriples:
             UsageError: nothing is calibrated, or the window is not one time.
         """
         options, detectors = self.options, self.options.known
-        rule = PairRule(options.window, reject=options.reject)
-        if rule.window.low != -rule.window.high:
-            raise UsageError(f"the window for triple coincidences is a single time, such as 250ns, not {rule.window}")
+        window = parse_window(options.window)
+        if window.low != -window.high:
+            raise UsageError(f"the window for triple coincidences is a single time, such as 250ns, not {window}")
         if options.unit != KEV:
             raise UsageError("a double gate needs energies: leave --unit out")
         assert options.second is not None
         beside = options.second_background
         regions = Tally("region", sums={"triples": pl.Int64, **WEIGHTED})
         with options.recording(options.names) as opened:
+            rule = PairRule(window, reject=opened.masks(options.reject))
             first = chosen(options, detectors, has_energies=opened.is_calibrated)
             second = chosen(
                 options, detectors, has_energies=opened.is_calibrated, line=options.second, backgrounds=beside
@@ -60,10 +62,10 @@ class RunTriples:
             check_beginning(recording, rule)
             rule = passes.with_random(recording, rule, options.random or ())
             table = triples(
-                hits.passing(recording.hits.pipe(calibrate, detectors, dither=True)),
+                hits.passing(recording.marked_hits.pipe(calibrate, detectors, dither=True)),
                 rule.window.high,
                 random=rule.regions.random if rule.regions else (),
-                reject=",".join(rule.reject) or "none",
+                reject=rule.mask,
                 reorder_ps=recording.reorder_ps,
             )
             with recording.runs.naming_errors():

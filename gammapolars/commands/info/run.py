@@ -13,8 +13,10 @@ from gammapolars.analysis.accumulators import HitTally, RecordedTime
 from gammapolars.analysis.gaps import gap_warnings
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import RunSummary, of_hits
+from gammapolars.commands.checks import refuse
 from gammapolars.commands.info.parse import InfoOptions
 from gammapolars.commands.info.tables import PairsInfoSummary, TablesInfoSummary, inspect_pairs, inspect_tables
+from gammapolars.commands.options import OF_SELECTION
 from gammapolars.core.errors import InputError
 from gammapolars.core.flags import FLAGS, names_in
 from gammapolars.core.records import Rows
@@ -67,8 +69,9 @@ def info(options: InfoOptions) -> InfoSummary | PairsInfoSummary | TablesInfoSum
     kinds = [kind_of(name) for name in options.names]
     if set(kinds) != {HITS_KIND} and not options.known.columns:
         return inspect_tables(options.names, kinds)
+    refuse(options, OF_SELECTION, "info describes runs as they were recorded, with all hits")
     with options.recording(options.names) as recording:
-        return inspect(recording.without_detectors())
+        return inspect(replace(recording.without_detectors(), selection=None))
 
 
 def inspect(recording: Recording) -> InfoSummary:

@@ -117,7 +117,7 @@ def lifetime(options: LifetimeOptions, recording: Recording) -> LifetimeSummary:
     """
     detectors = recording.detectors
     both = detectors.named(options.start), detectors.named(options.stop)
-    rule = PairRule(options.window, reject=options.reject, start=both[0], stop=both[1])
+    rule = PairRule(options.window, reject=recording.masks(options.reject), start=both[0], stop=both[1])
     _check_outputs(options)
     width = _bin_ps(options, rule.window, lambda: run_clock_ps(recording, rule))
     in_kev = is_energy(options.unit, "gates")

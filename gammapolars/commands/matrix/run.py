@@ -92,7 +92,7 @@ def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
     are those of the hit of y minus x. A matrix with an axis of time, or of the pulse shape against a pulse height, is
     one of single hits, of the x detectors.
     """
-    rule, detectors = PairRule(options.window, reject=options.reject), recording.detectors
+    rule, detectors = PairRule(options.window, reject=recording.masks(options.reject)), recording.detectors
     x, y = axes_of(options, detectors, calibrated=recording.is_calibrated)
     recording = recording.along(x.quantity, y.quantity)
     counts = _counter(options, (x, y), detectors, detectors, rule)

@@ -19,6 +19,7 @@ from gammapolars.commands.given import is_given
 from gammapolars.commands.plot.inputs import Drawing, Input
 from gammapolars.commands.plot.parse import PlotOptions
 from gammapolars.core.errors import InputError, UsageError
+from gammapolars.core.flags import union
 from gammapolars.core.quantities import ADC
 from gammapolars.detectors import Detectors, named
 from gammapolars.io.contents import HITS, MATRIX, PAIRS, scan_table
@@ -81,7 +82,7 @@ def _over_pairs(one: Input, options: PlotOptions, counts: "_Matrices") -> _Count
         with options.recording([one.name]) as recording:
             known = recording.detectors
             counts.begin(known, known, calibrated=recording.is_calibrated)
-            return _of_run(recording, PairRule(options.window, reject=options.reject), counts.add)
+            return _of_run(recording, PairRule(options.window, reject=recording.masks(options.reject)), counts.add)
     with options.saved_pairs([one.name]) as saved:
         assert saved
         saved.require_values()
@@ -153,7 +154,7 @@ def _counted_differences(one: Input, options: PlotOptions) -> tuple[pl.DataFrame
     """The time differences of a run within the window that is looked for, or of saved pairs within theirs."""
     if one.content == HITS:
         with options.recording([one.name]) as recording:
-            rule = PairRule(options.window, reject=options.reject)
+            rule = PairRule(options.window, reject=recording.masks(options.reject))
             counts = TimeDifferences(max(rule.window.reach, 1))
             read = _of_run(recording, rule, counts.add_pairs)
             return counts.table(recording.detectors), read
@@ -197,7 +198,7 @@ def _rates_of(one: Input, options: PlotOptions) -> tuple[pl.DataFrame, _Counted]
     if one.content != HITS:
         return scan_table(Path(one.name)).collect(), _Counted((one.name,), (), Detectors())
     with options.recording([one.name]) as recording:
-        hits, counts = HitTally(), Rates()
+        hits, counts = HitTally(), Rates(mask=union(recording.masks("none")))
         count_hits(recording, [hits, counts])
         summary = of_hits(recording, hits, {})
         table = named(counts.table(), recording.detectors)

@@ -75,8 +75,9 @@ class RunTables:
 
         def batches(columns: list[str]) -> Iterator[pl.DataFrame]:
             del columns  # vetoes and add-back need them all
-            for frame in self._selected().preselected():
-                yield frame.select(*schema)
+            selected = self._selected()
+            for frame in selected.preselected():
+                yield selected.used(frame).select(*schema)
 
         return lazy_frame(schema, batches)
 

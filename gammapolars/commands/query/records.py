@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from gammapolars.analysis.accounting import SelectionAccount
 from gammapolars.analysis.preselection import PreselectionAccount
 from gammapolars.analysis.saved_pairs import SavedPairsSummary
 from gammapolars.analysis.summaries import Summary
@@ -23,6 +24,9 @@ class QueryAccount(Part):
         hits_out_of_range: hits left out because no hit can have their values.
         hits_repeated: hits left out because they repeat another one, where those are to be dropped.
         left_out: where hits were left out: `file`, `what` is wrong there, `hits`, and the `kind`.
+        selection: hits that thresholds, ranges and polygons removed, where there are such and each is counted.
+        min_energy_kev: otherwise the threshold for all detectors (keV), if there is one.
+        keep: and the file of polygons.
         real_time_s: from the first hit to the last (s).
         first_timestamp_ps: of the first hit (ps).
         last_timestamp_ps: of the last hit (ps).
@@ -37,6 +41,9 @@ class QueryAccount(Part):
     hits_out_of_range: int
     hits_repeated: int
     left_out: Rows
+    selection: SelectionAccount | None = optional()
+    min_energy_kev: float | None = optional()
+    keep: str | None = optional()
     real_time_s: float | None = None
     first_timestamp_ps: int | None = None
     last_timestamp_ps: int | None = None

@@ -1,6 +1,7 @@
 """A query over a run or saved pairs, its result streamed to a file."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -173,7 +174,7 @@ def _of_run(asked: Asked, recording: Recording, options: QueryOptions) -> QueryS
     assert output
     settings = _settings(own, recording.detectors, options)
     recording.all_columns = True
-    rule = PairRule(options.window, reject=options.reject)
+    rule = PairRule(options.window, reject=recording.masks(options.reject))
     rule = with_random(recording, rule, options.random or ())
     preselection = partial(preselection_of, recording.detectors, options.add_back, options.veto)
     tables = RunTables(recording, rule, preselection)
@@ -200,8 +201,13 @@ def _summary(asked: Asked, tables: RunTables) -> QuerySummary:
     seen = preselection.read if preselection else None
     further = (*_replaced(asked.query.path), *tables.warnings)
     shared = of_hits(tables.recording, tables.tally, rule.reject, further, seen=seen, complete=tables.is_read)
-    read = entries(shared.pop("account")) | entries(shared.pop("times"))
+    account, selection = shared.pop("account"), tables.recording.selection
+    read = entries(replace(account, selection=None)) | entries(shared.pop("times"))
     values = read if tables.is_read else {name: read[name] for name in LOST}
+    if tables.is_read:
+        values |= {"selection": account.selection}
+    elif selection:
+        values |= {"min_energy_kev": selection.min_energy_kev, "keep": selection.keep}
     return QuerySummary(
         **shared,
         query=asked.query.name,

@@ -13,10 +13,10 @@ from gammapolars.analysis.passes import count_hits
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import RunSummary, of_hits
 from gammapolars.commands.rates.parse import RatesOptions
-from gammapolars.core.flags import FLAGS
+from gammapolars.core.flags import FLAGS, union
 from gammapolars.detectors import named
 from gammapolars.io import check_writable, save
-from gammapolars.rates import rate_doubts, rates_of
+from gammapolars.rates import rate_doubts, rates_of, rates_of_used
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,18 +37,21 @@ class RatesSummary(RunSummary):
 def rates(options: RatesOptions, recording: Recording) -> RatesSummary:
     """Rates of all detectors, as counted and without dead time.
 
-    Hits with flags count, since they too made a detector busy; only fake events are left out.
+    Hits with flags count, since they too made a detector busy; only fake events are left out. With thresholds, rates
+    are those of the hits above them, and dead times those after all hits.
     """
     if options.output is not None:
         check_writable(options.output, overwrite=options.overwrite, text=True)
     detectors, recording = recording.detectors, recording.without_detectors()
+    removed = union(recording.masks("none"))
     tally, intervals, recorded = HitTally(), Intervals(), RecordedTime()
     count_hits(recording, [tally, intervals, recorded])
-    table = with_noted(named(rates_of(tally, intervals, recorded), detectors), recording.runs)
+    every = with_noted(named(rates_of(tally, intervals, recorded), detectors), recording.runs)
+    table = rates_of_used(every, tally, removed)
     warnings = (
         *gap_warnings(recorded, detectors),
-        *rate_doubts(table),
-        *noted_warnings(table),
+        *rate_doubts(every),
+        *noted_warnings(every),
     )
     summary = RatesSummary(
         **of_hits(recording, tally, {"fake_event": FLAGS["fake_event"]}, warnings),

@@ -32,10 +32,18 @@ def text(summary: RatesSummary) -> list[str]:
     return [
         f"{summary.account.hits_read:,} hits in {summary.times.real_time_s:.6g} s",
         *gone(summary.account),
+        *_of_used(summary),
         *table([*head, *(NOTED[name][0] for name in noted)], rows),
         *_negative(summary.detectors),
         *tail(summary),
     ]
+
+
+def _of_used(summary: RatesSummary) -> list[str]:
+    """The meaning of rates where a selection removed hits."""
+    if summary.account.selection is None:
+        return []
+    return ["rates of the hits used; dead times and live fractions are those after all recorded hits"]
 
 
 def _negative(detectors: pl.DataFrame) -> list[str]:

@@ -16,7 +16,7 @@ from gammapolars.report import make_report, make_report_of_pairs
 
 def report(options: ReportOptions, recording: Recording) -> PairSummary:
     """Analyse a run in one pass, and write its report."""
-    rule = PairRule(options.window, reject=options.reject)
+    rule = PairRule(options.window, reject=recording.masks(options.reject))
     tell = recording.progress.tell if isinstance(recording.progress, Progress) else lambda _: None
     how: dict[str, Any] = {"random": options.random or (), "overwrite": options.overwrite, "is_live": options.live}
     return make_report(recording, rule, options.output, **how, tell=tell)

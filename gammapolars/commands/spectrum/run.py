@@ -65,7 +65,7 @@ def spectrum(options: SpectrumOptions, recording: Recording) -> SpectrumSummary:
     holds a row for each filled bin: at most slices × detectors × channels. Counts per second are those of the live
     time, or of the real time where none was recorded, with a warning.
     """
-    detectors, rule = recording.detectors, PairRule(defaults.WINDOW, reject=options.reject)
+    detectors, rule = recording.detectors, PairRule(defaults.WINDOW, reject=recording.masks(options.reject))
     recording = replace(recording, recorded_energies=is_energy(options.unit, "spectra"))
     check_bins(options.bin_kev, calibrated=recording.is_calibrated)
     kind = _check_output(options.output, options.format, overwrite=options.overwrite)

@@ -121,7 +121,9 @@ def _pairs(options: ViewOptions) -> Iterator[tuple[PairsOfPage, tuple[str, ...]]
 def _save_pairs(options: ViewOptions, path: Path) -> tuple[str, ...]:
     """Save the pairs of runs, as `coincidences` does; its warnings."""
     with options.recording(options.names) as recording:
-        rule = passes.with_random(recording, PairRule(options.window, reject=options.reject), options.random or ())
+        rule = passes.with_random(
+            recording, PairRule(options.window, reject=recording.masks(options.reject)), options.random or ()
+        )
         hits, pairs = HitTally(), PairTally(rule.window)
         reading = passes.PairPass(recording, rule, [hits, pairs])
 
