@@ -1,0 +1,106 @@
+"""Hits below thresholds, above ranges and outside polygons: the same ones are removed in all commands."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import gammapolars as gp
+from gammapolars.core.flags import parse_reject, union
+from tests.commandline import REPOSITORY, gammapolars
+from tests.commands.test_json_forms import write_inputs
+
+HITS = 16_000
+
+THRESHOLDS = {"HPGe-1": "threshold_kev = 250", "HPGe-2": "range_adc = [900, 10000]", "HPGe-3": "range_kev = [0, 1200]"}
+
+GATE = """
+[[gate]]
+name = "late"
+x = "adc"
+y = "timestamp_ps"
+detectors = ["HPGe-4"]
+vertices = [[0, {half}], [70000, {half}], [70000, 1e18], [0, 1e18]]
+"""
+
+MASK = union(parse_reject("saturation,pile_up,fake_event"))
+
+RUN = "run.parquet --detectors d.toml --min-energy 100 --keep late.toml"
+COMMANDS = {
+    "coincidences": f"coincidences {RUN} -o p.parquet",
+    "coincidences, random windows": f"coincidences {RUN} --random 1us:3us -o p.parquet",
+    "convert": f"convert {RUN} -o h.parquet",
+    "spectrum": f"spectrum {RUN} -o s.csv",
+    "spectrum in channels": f"spectrum {RUN} --unit adc -o s.csv",
+    "rates": f"rates {RUN} -o r.csv",
+    "matrix": f"matrix {RUN} -o m.csv",
+    "matrix of hits": f"matrix {RUN} --axes energy:time -o m.csv",
+    "gate": f"gate {RUN} --on 1332.5 -o g.csv",
+    "triples": f"gate {RUN} --on 1332.5 --and 1173.2 --width 40 -o g.csv",
+    "angular": f"angular {RUN} --on 1332.5 --and 1173.2 --width 20 --order 2 -o w.csv",
+    "lifetime": f"lifetime {RUN} --start HPGe-1 --stop HPGe-2 --window=-20us:20us --start-gate 250:3000 -o l.csv",
+    "events": f"events {RUN} --table triples -o e.csv",
+    "query": f"query {REPOSITORY}/queries/gated_spectrum.py {RUN} -o q.parquet",
+    "peaks": f"peaks {RUN} -o p.csv",
+    "align": f"align {RUN} -o a.toml",
+    "report": f"report {RUN} -o report",
+}
+WITHOUT_FLAGS = {"convert": "none", "rates": "fake_event"}
+"""What rejects a hit in commands that have no `--reject`."""
+
+SLOW = ("report",)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with a few flags, and a detectors.toml with thresholds of each kind."""
+    folder = tmp_path_factory.mktemp("selection")
+    write_inputs(folder, most=HITS)
+    text = (folder / "d.toml").read_text()
+    for name, line in THRESHOLDS.items():
+        text = text.replace(f'name = "{name}"\n', f'name = "{name}"\n{line}\n')
+    (folder / "d.toml").write_text(text)
+    hits = pl.read_parquet(folder / "run.parquet")
+    flags = pl.when(pl.int_range(pl.len()) % 7 == 0).then(0x8000).otherwise("flags").cast(pl.UInt32)
+    hits.with_columns(flags=flags).write_parquet(folder / "run.parquet")
+    half = int(hits["timestamp_ps"][HITS // 2])
+    (folder / "late.toml").write_text(GATE.format(half=half))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def used(folder: Path) -> pl.DataFrame:
+    """The hits that Python selects with the same detectors and options."""
+    known = gp.load_detectors(folder / "d.toml")
+    hits = gp.align(gp.scan(folder / "run.parquet"), known)
+    return gp.select_hits(hits, known, 100, keep=folder / "late.toml").collect()
+
+
+def summary_of(call: str) -> dict[str, Any]:
+    done = gammapolars(*call.split(), "--overwrite", "--json")
+    assert done.code == 0, done.err
+    summary: dict[str, Any] = json.loads(done.out)
+    return summary
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in COMMANDS]
+)
+def test_every_command_uses_the_same_hits(
+    name: str, folder: Path, used: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    found = summary_of(COMMANDS[name])
+
+    reasons = {reason: found[f"hits_{reason}"] for reason in ("below_threshold", "above_range", "outside_polygons")}
+    assert min(reasons.values()) > 50
+    assert {reason: sum(found[reason].values()) for reason in reasons} == reasons
+    assert set(found["outside_polygons"]) == {"HPGe-4"}
+    assert sum(reasons.values()) == HITS - used.height
+    assert (found["min_energy_kev"], found["keep"]) == (100, "late.toml")
+    mask = union(parse_reject(WITHOUT_FLAGS.get(name, "saturation,pile_up,fake_event")))
+    good = used.filter(~gp.has_any(mask)).height
+    assert (found["hits_read"], found["hits_used"], found["hits_rejected"]) == (HITS, good, used.height - good)
+    assert sum(found["rejected"].values()) == used.height - good
