@@ -48,9 +48,13 @@ class SelectionAccount(Part):
     keep: str | None
 
     @property
-    def hits(self) -> int:
-        """How many these are in all."""
-        return self.hits_below_threshold + self.hits_above_range + self.hits_outside_polygons
+    def by_reason(self) -> dict[str, dict[str, int]]:
+        """How many of which detectors, by the reason in words."""
+        return {
+            "below threshold": self.below_threshold,
+            "above range": self.above_range,
+            "outside the polygons": self.outside_polygons,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

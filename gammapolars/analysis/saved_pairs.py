@@ -1,6 +1,6 @@
 """Measurements on saved pairs: with energies, in a window, counted by their detectors, and their doubts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
@@ -17,7 +17,7 @@ from gammapolars.core.types import Progress
 from gammapolars.core.units import Window, parse_window
 from gammapolars.core.wording import setting
 from gammapolars.corrections import dithered_pairs
-from gammapolars.detectors import Detectors
+from gammapolars.detectors import Detectors, limits_of
 from gammapolars.io.pair_files import PairFiles
 from gammapolars.io.pairs import ADVICE
 from gammapolars.io.provenance import describe_files
@@ -186,13 +186,14 @@ class SavedPairs:
         return tally
 
     def doubts(self, *, energies: bool = True) -> tuple[str, ...]:
-        """Where energies are not those that the detectors of the command line would give, one sentence each.
+        """Where pairs are not those that the detectors of the command line would give, one sentence each.
 
         Args:
-            energies: whether they are used.
+            energies: whether energies are used.
         """
-        if not energies:
-            return ()
+        return (*self._doubts_of_limits(), *(self._doubts_of_energies() if energies else ()))
+
+    def _doubts_of_energies(self) -> tuple[str, ...]:
         stored = self.files.detectors
         other = [one.name for one in self.known if stored.at(*one.key).energy not in (None, one.energy)]
         if other and self.files.has_energies:
@@ -207,6 +208,14 @@ class SavedPairs:
                 "calibration of its detectors is known: give the detectors.toml used to make them",
             )
         return ()
+
+    def _doubts_of_limits(self) -> Iterator[str]:
+        other = [one.name for one in self.known if limits_of(one) != limits_of(self.files.detectors.at(*one.key))]
+        if other:
+            yield (
+                f"{self.name}: its pairs were not formed with the thresholds of {', '.join(other)} in the given "
+                "detectors.toml, and are kept: form the pairs again to change them"
+            )
 
     def summary(
         self, tally: SavedPairTally, warnings: Sequence[str] = (), *, energies: bool = True, window: str | None = None

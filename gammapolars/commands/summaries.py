@@ -51,12 +51,7 @@ def removed(account: HitAccount) -> list[str]:
     """How many hits a selection removed, why, and of which detector."""
     if (of := account.selection) is None:
         return []
-    limit = "" if of.min_energy_kev is None else f", or below {of.min_energy_kev:g} keV"
-    return [
-        *taken(account, f"below threshold{limit}", of.below_threshold),
-        *taken(account, "above range", of.above_range),
-        *taken(account, f"outside the polygons{f' of {of.keep}' if of.keep else ''}", of.outside_polygons),
-    ]
+    return [line for reason, by_name in of.by_reason.items() for line in taken(account, reason, by_name)]
 
 
 def taken(account: HitAccount, what: str, by_detector: dict[str, int]) -> list[str]:

@@ -130,6 +130,14 @@ class Selection:
         return self.detectors if self.needs_energy else Detectors()
 
     @property
+    def limits(self) -> dict[str, str]:
+        """The settings as a person would write them."""
+        names = [one.name for one in self.detectors if _is_limited(one)]
+        found = {"thresholds": f"of {', '.join(names)}, in detectors.toml"} if names else {}
+        found |= {} if self.min_energy_kev is None else {"least energy": f"{self.min_energy_kev:g} keV"}
+        return found | ({"polygons": self.keep or "given"} if self.polygons else {})
+
+    @property
     def limited_kev(self) -> list[str]:
         """The names of detectors that have limits in keV."""
         return [one.name for one in self.detectors if _are_limits(one.limits_kev)]

@@ -12,6 +12,7 @@ from gammapolars.detectors.model import MAX_NUMBER as MAX_NUMBER
 from gammapolars.detectors.model import Covariance as Covariance
 from gammapolars.detectors.model import Detector as Detector
 from gammapolars.detectors.model import Detectors as Detectors
+from gammapolars.detectors.model import limits_of as limits_of
 from gammapolars.detectors.names import named as named
 from gammapolars.detectors.peakeasy import import_calp as import_calp
 from gammapolars.detectors.peakeasy import read_calp as read_calp

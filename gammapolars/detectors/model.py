@@ -95,6 +95,11 @@ class Detector:
         return _limits(self.threshold_kev, self.range_kev)
 
 
+def limits_of(detector: Detector) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The limits of a detector's hits that are used, in ADC channels and in keV."""
+    return detector.limits_adc, detector.limits_kev
+
+
 def _limits(threshold: float | None, within: tuple[float, float] | None) -> tuple[float, float]:
     """Limits by a threshold and a range: both hold."""
     low, high = within or (-math.inf, math.inf)

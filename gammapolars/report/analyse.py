@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from gammapolars.analysis.accounting import SelectionAccount
 from gammapolars.analysis.accumulators import (
     Accumulator,
     HitTally,
@@ -27,9 +28,10 @@ from gammapolars.analysis.summaries import PairSummary
 from gammapolars.calibration.timing.prompt_peaks import COLUMNS, prompt_peaks
 from gammapolars.coincidences import PairRule
 from gammapolars.core import defaults, schema
-from gammapolars.core.flags import union
+from gammapolars.core.flags import REMOVED, union
 from gammapolars.core.types import Key
 from gammapolars.core.units import Window, parse_ps
+from gammapolars.corrections import Selection
 from gammapolars.detectors import named
 from gammapolars.io import save
 from gammapolars.rates import rate_doubts, rates_of, rates_of_used
@@ -64,14 +66,15 @@ class Analysis:
         last_timestamp_ps: time of the last hit (ps).
         warnings: doubts about the rest, to be read first, one sentence each.
         detectors: `board`, `channel`, `name`, `hits`, `hits_used`, `rate_cps` (of the used hits), `calibrated` (bool).
-        true_rates: rates and live times of all hits but fake events, as `gammapolars rates` gives them, with `name`.
+        true_rates: rates and live times of all hits but fake events and those removed, as `gammapolars rates` gives
+            them, with `name`.
         pairs_by_detectors: `board_a`, `channel_a`, `name_a`, the same `_b`, `pairs`, `chance_pairs_expected`; a
             detector pair is listed once, a < b by (board, channel).
         spectra: `board`, `channel`, `name`, `energy_kev` and/or `adc` (bin centre; `energy_kev` only where
             calibrated), `counts`, `variance`, of the used hits. Where a table has both, a row is a bin of
             `energy_kev` unless that is null.
         rates: `board`, `channel`, `name`, `time_s` (bin centre, since the first hit), `width_s`, `counts`,
-            `rate_cps`, of all hits, used or not.
+            `rate_cps`, of all hits that are not removed, rejected or not.
         time_differences: `name_a`, `name_b`, `dt_ns` (bin centre; time of b minus time of a, a < b), `width_ns`,
             `counts`; it reaches to about four times the window, so that the level of random coincidences is seen.
         matrix: `energy_kev_x`, `energy_kev_y` (bin centres; `adc_x`, `adc_y` when nothing is calibrated), `counts`,
@@ -85,6 +88,8 @@ class Analysis:
             does, that of all together, with an empty `name_b`.
         search_ps: how far from 0 prompt peaks were searched.
         random_windows: intervals of t_b - t_a in which random coincidences were measured, if any (ps).
+        removed: `reason`, `name` and `hits`: hits that thresholds, ranges and polygons removed, by their detectors;
+            None: there are no such limits.
         hits_damaged: hits that were left out because the file is damaged there.
         hits_out_of_range: hits that were left out because no hit can have their values.
         hits_repeated: hits that were left out because they repeat another one.
@@ -115,6 +120,7 @@ class Analysis:
     prompt_peaks: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=COLUMNS))
     search_ps: int = 0
     parameters: dict[str, str] = field(default_factory=dict)
+    removed: pl.DataFrame | None = None
     hits_damaged: int = 0
     hits_out_of_range: int = 0
     hits_repeated: int = 0
@@ -214,6 +220,7 @@ class _Counters:
             chance_pairs_expected=totals.of_pairs.chance_pairs_expected,
             inputs=tuple(file.path.name for file in runs.files),
             rejected={name: hits for name, hits in totals.account.rejected.items() if hits},
+            removed=_removed_rows(totals.account.selection),
             window=rule.window,
             random_windows=rule.regions.random if rule.regions else (),
             real_time_s=hits.real_time_s,
@@ -231,15 +238,30 @@ class _Counters:
             time_differences=self._differences.table(detectors),
             matrix=self._matrix.table(),
             matrix_bin=self._matrix.axes[0].width,
-            parameters=_parameters(rule),
+            parameters=_parameters(rule, recording.selection),
             summary=replace(totals, warnings=(*totals.warnings, *doubts)),
         )
 
 
-def _parameters(rule: PairRule) -> dict[str, str]:
+def _removed_rows(selection: SelectionAccount | None) -> pl.DataFrame | None:
+    """The table of the hits that a selection removed."""
+    if selection is None:
+        return None
+    rows = [
+        (reason, name, hits)
+        for reason, by_name in selection.by_reason.items()
+        for name, hits in by_name.items()
+        if hits
+    ]
+    return pl.DataFrame(rows, {"reason": pl.String, "name": pl.String, "hits": pl.Int64}, orient="row")
+
+
+def _parameters(rule: PairRule, selection: Selection | None) -> dict[str, str]:
     """The settings as a person would write them."""
+    flags = [name for name in rule.reject if name not in REMOVED]
     random = {"random windows": ", ".join(map(str, rule.regions.random))} if rule.regions else {}
-    return {"window": str(rule.window), **random, "rejected flags": ", ".join(rule.reject) or "none"}
+    limits = {} if selection is None else selection.limits
+    return {"window": str(rule.window), **random, **limits, "rejected flags": ", ".join(flags) or "none"}
 
 
 def _runs_in_one_file(recording: Recording, totals: PairSummary) -> list[str]:

@@ -165,11 +165,27 @@ def pairs(analysis: Analysis) -> Table:
     return Table(headings, rows, frozenset(headings[1:]))
 
 
+REMOVED = {
+    "below threshold": "below a threshold, or the lower end of a range",
+    "above range": "above the upper end of a range",
+    "outside the polygons": "outside all polygons that concern the detector",
+}
+"""The meaning of the reasons for which a selection removes hits."""
+
+
 def rejected(analysis: Analysis) -> Table:
-    """One row per flag that rejected a hit, the most frequent first."""
+    """One row per reason and detector of a removed hit, and per flag that rejected one, the most frequent first."""
+    removed = [] if analysis.removed is None else analysis.removed.rows()
     rows = [
+        (f"{why}: {name}", count(hits), percent(hits, analysis.hits_read), REMOVED[why]) for why, name, hits in removed
+    ]
+    rows += [
         (name, count(hits), percent(hits, analysis.hits_read), REASONS.get(name, ""))
         for name, hits in sorted(analysis.rejected.items(), key=lambda item: -item[1])
         if hits
     ]
-    return Table(("flag", "hits", "share of all hits", "reason"), rows, frozenset(("hits", "share of all hits")))
+    return Table(
+        ("flag or limit" if removed else "flag", "hits", "share of all hits", "reason"),
+        rows,
+        frozenset(("hits", "share of all hits")),
+    )

@@ -2,6 +2,8 @@
 
 import math
 
+import polars as pl
+
 from gammapolars.core.digits import percent
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.estimates import Steadiness
@@ -23,6 +25,7 @@ def run(analysis: Analysis) -> list[str]:
     if analysis.hits_used == analysis.hits_read:
         return [f"{text} All of them were used."]
     unused = {
+        **_removed(analysis),
         "rejected because of their flags": _rejected_hits(analysis),
         "unreadable": analysis.hits_damaged + analysis.hits_out_of_range,
         "duplicates of other hits": analysis.hits_repeated,
@@ -35,11 +38,26 @@ def run(analysis: Analysis) -> list[str]:
 def _rejected_hits(analysis: Analysis) -> int:
     """How many hits were rejected, each once."""
     left_out = analysis.hits_damaged + analysis.hits_out_of_range + analysis.hits_repeated
-    return analysis.hits_read - analysis.hits_used - left_out
+    return analysis.hits_read - analysis.hits_used - left_out - sum(_removed(analysis).values())
+
+
+def _removed(analysis: Analysis) -> dict[str, int]:
+    """How many hits a selection removed, by the reason."""
+    if analysis.removed is None:
+        return {}
+    return dict(analysis.removed.group_by("reason", maintain_order=True).agg(pl.col("hits").sum()).iter_rows())
 
 
 def rejected(analysis: Analysis) -> list[str]:
-    """How many hits were rejected, and how the counts by flag add up."""
+    """How many hits were rejected, and how the counts by flag add up; and how many were removed before."""
+    removed = [
+        f"{amount(hits, 'hit')} ({percent(hits, analysis.hits_read)}) {'was' if hits == 1 else 'were'} {reason}."
+        for reason, hits in _removed(analysis).items()
+    ]
+    return [*([" ".join(removed)] if removed else []), *_rejected(analysis)]
+
+
+def _rejected(analysis: Analysis) -> list[str]:
     lost = _rejected_hits(analysis)
     if lost == 0:
         return ["No hits were rejected."] if analysis.hits_read else []
@@ -59,11 +77,14 @@ def rates(analysis: Analysis, drifts: list[Steadiness]) -> list[str]:
         f"{with_uncertainty(cps, unc)} counts/s in {name}"
         for name, cps, unc in known.select("name", "rate_cps", "rate_cps_unc").iter_rows()
     ]
+    which = "Count rates, rejected hits included"
+    if analysis.removed is not None:
+        which = "Count rates of the hits that thresholds and polygons leave, rejected hits included"
     if len(rate) > MOST_NAMED:
         lowest, highest = (known["rate_cps"].arg_min() or 0, known["rate_cps"].arg_max() or 0)
-        text = f"Count rates, rejected hits included, range from {rate[lowest]} to {rate[highest]}."
+        text = f"{which}, range from {rate[lowest]} to {rate[highest]}."
     else:
-        text = f"Count rates, rejected hits included: {enumeration(rate)}."
+        text = f"{which}: {enumeration(rate)}."
     if not drifts:
         return [f"{text} There are too few hits to test whether the rates were constant."]
     unsteady = sorted((detector for detector in drifts if not detector.is_steady), key=lambda detector: -detector.z)

@@ -104,3 +104,65 @@ def test_every_command_uses_the_same_hits(
     good = used.filter(~gp.has_any(mask)).height
     assert (found["hits_read"], found["hits_used"], found["hits_rejected"]) == (HITS, good, used.height - good)
     assert sum(found["rejected"].values()) == used.height - good
+
+
+def failed(call: str) -> str:
+    return gammapolars(*call.split()).error
+
+
+def test_where_no_hits_are_read_thresholds_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    options = "--detectors d.toml --min-energy 100 --keep late.toml"
+
+    assert "leave --min-energy and --keep out" in failed(f"gate pairs.parquet {options} --on 1332.5 -o x.csv")
+    assert "contains spectra, not single hits" in failed(f"peaks spectrum.csv {options} -o x.csv")
+    assert "describes runs as they were recorded" in failed(f"info run.parquet {options}")
+    assert "give thresholds in ADC channels" in failed(f"drift run.parquet {options} --track 1332.5 -o x.parquet")
+    assert "give thresholds in ADC channels" in failed(f"calibrate run.parquet {options} --source Co-60 -o x.toml")
+    assert "hits of 0/1, 0/2, 0/3, 0/4 have no energy" in failed("rates run.parquet --min-energy 100")
+
+
+def test_saved_pairs_tell_of_thresholds_that_they_were_not_formed_with(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    summary_of(f"coincidences {RUN} -o with.parquet")
+
+    without, formed = (
+        summary_of(f"matrix {pairs}.parquet --detectors d.toml -o m.csv")["warnings"] for pairs in ("pairs", "with")
+    )
+
+    assert "were not formed with the thresholds of HPGe-1, HPGe-2, HPGe-3 in the given detectors.toml" in without[0]
+    assert not formed
+
+
+def test_measurements_of_energies_use_thresholds_in_channels_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+
+    found = summary_of("drift run.parquet --detectors d.toml --track 1332.5 -o x.parquet")
+
+    assert found["hits_below_threshold"] == found["below_threshold"]["HPGe-2"] > 50
+    assert set(found["below_threshold"]) | set(found["above_range"]) == {"HPGe-2"}
+    (warning,) = (text for text in found["warnings"] if "keV" in text)
+    assert warning == "thresholds in keV of HPGe-1, HPGe-3 are not applied: energies are measured here"
+
+
+def test_text_tells_which_hits_were_removed(folder: Path, used: pl.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    below = summary_of(f"rates {RUN}")
+
+    lines = gammapolars(*f"rates {RUN}".split()).out.splitlines()
+    written = gammapolars(*f"convert {RUN} -o h.parquet --overwrite".split()).out.splitlines()
+
+    each = ", ".join(f"{name} {count:,}" for name, count in below["below_threshold"].items())
+    share = 100 * below["hits_below_threshold"] / HITS
+    assert lines[1] == f"  below threshold: {below['hits_below_threshold']:,} ({share:.2f} %): {each}"
+    assert [line.split(":")[0].strip() for line in lines[1:4]] == [
+        "below threshold",
+        "above range",
+        "outside the polygons",
+    ]
+    assert "rates of the hits used; dead times and live fractions are those after all recorded hits" in lines
+    assert written[:2] == [f"{used.height:,} hits written to h.parquet", lines[1]]
