@@ -7,11 +7,15 @@ from itertools import pairwise
 from gammapolars.analysis.accounting import CLOCK_S, COVERED
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.core.digits import counted, percent
-from gammapolars.core.flags import FLAGS
+from gammapolars.core.flags import FLAGS, REMOVED
 from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S, format_ps
 from gammapolars.core.wording import setting
 from gammapolars.io import Run, Runs
+from gammapolars.io.provenance import of_file
+
+SELECTED = (".parquet", ".arrow")
+"""Files of hits that tell quickly how they were made."""
 
 LISTED = 5
 """This many places of damage, and notes of one file, are among the warnings; a summary lists all damage."""
@@ -51,6 +55,7 @@ def run_warnings(runs: Runs, hits: HitTally, *, complete: bool = True) -> Iterat
         yield from run.recorded.warnings if run.recorded else ()
         yield from run.live_times.warnings if run.live_times else ()
     yield from _of_reading(runs)
+    yield from _of_removed(runs)
     if complete and not hits.spans:
         yield "the run contains no hits"
     for run in runs.all:
@@ -79,6 +84,19 @@ def _of_reading(runs: Runs) -> Iterator[str]:
         yield f"left out: {loss.path.name}: {count}{loss.what}"
     if more := losses[LISTED:]:
         yield f"left out: {len(more):,} more places, {sum(loss.hits for loss in more):,} hits"
+
+
+def _of_removed(runs: Runs) -> Iterator[str]:
+    """Files from which hits are missing that have made detectors dead."""
+    for file in runs.files:
+        if file.path.suffix.lower() in SELECTED:
+            summary = (of_file(file.path) or {}).get("summary", {})
+            removed = [summary.get(f"hits_{reason}") for reason in REMOVED]
+            if any(isinstance(number, int) and number > 0 for number in removed):
+                yield (
+                    f"{file.path.name}: hits below thresholds were removed when it was written: dead times, live "
+                    "fractions and expected random coincidences are wrong, as detectors were dead after those hits, too"
+                )
 
 
 def _of_order(run: Run) -> Iterator[str]:

@@ -11,6 +11,7 @@ import gammapolars as gp
 from gammapolars.core.flags import parse_reject, union
 from tests.commandline import REPOSITORY, gammapolars
 from tests.commands.test_json_forms import write_inputs
+from tests.drawing import daily
 
 HITS = 16_000
 
@@ -30,27 +31,28 @@ MASK = union(parse_reject("saturation,pile_up,fake_event"))
 RUN = "run.parquet --detectors d.toml --min-energy 100 --keep late.toml"
 COMMANDS = {
     "coincidences": f"coincidences {RUN} -o p.parquet",
-    "coincidences, random windows": f"coincidences {RUN} --random 1us:3us -o p.parquet",
     "convert": f"convert {RUN} -o h.parquet",
-    "spectrum": f"spectrum {RUN} -o s.csv",
     "spectrum in channels": f"spectrum {RUN} --unit adc -o s.csv",
     "rates": f"rates {RUN} -o r.csv",
+    "triples": f"gate {RUN} --on 1332.5 --and 1173.2 --width 40 -o g.csv",
+    "events": f"events {RUN} --table triples -o e.csv",
+    "query": f"query {REPOSITORY}/queries/gated_spectrum.py {RUN} -o q.parquet",
+    "align": f"align {RUN} -o a.toml",
+    "spectrum": f"spectrum {RUN} -o s.csv",
+    "coincidences, random windows": f"coincidences {RUN} --random 1us:3us -o p.parquet",
     "matrix": f"matrix {RUN} -o m.csv",
     "matrix of hits": f"matrix {RUN} --axes energy:time -o m.csv",
     "gate": f"gate {RUN} --on 1332.5 -o g.csv",
-    "triples": f"gate {RUN} --on 1332.5 --and 1173.2 --width 40 -o g.csv",
     "angular": f"angular {RUN} --on 1332.5 --and 1173.2 --width 20 --order 2 -o w.csv",
     "lifetime": f"lifetime {RUN} --start HPGe-1 --stop HPGe-2 --window=-20us:20us --start-gate 250:3000 -o l.csv",
-    "events": f"events {RUN} --table triples -o e.csv",
-    "query": f"query {REPOSITORY}/queries/gated_spectrum.py {RUN} -o q.parquet",
     "peaks": f"peaks {RUN} -o p.csv",
-    "align": f"align {RUN} -o a.toml",
     "report": f"report {RUN} -o report",
 }
+EVERY_DAY = 8
+"""This many of these are tried by default: those that read in different ways."""
+
 WITHOUT_FLAGS = {"convert": "none", "rates": "fake_event"}
 """What rejects a hit in commands that have no `--reject`."""
-
-SLOW = ("report",)
 
 
 @pytest.fixture(scope="module")
@@ -79,15 +81,13 @@ def used(folder: Path) -> pl.DataFrame:
 
 
 def summary_of(call: str) -> dict[str, Any]:
-    done = gammapolars(*call.split(), "--overwrite", "--json")
+    done = gammapolars(*call.split(), *(["--overwrite"] if " -o " in call else []), "--json")
     assert done.code == 0, done.err
     summary: dict[str, Any] = json.loads(done.out)
     return summary
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in COMMANDS]
-)
+@pytest.mark.parametrize("name", daily(EVERY_DAY, COMMANDS))
 def test_every_command_uses_the_same_hits(
     name: str, folder: Path, used: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,3 +166,13 @@ def test_text_tells_which_hits_were_removed(folder: Path, used: pl.DataFrame, mo
     ]
     assert "rates of the hits used; dead times and live fractions are those after all recorded hits" in lines
     assert written[:2] == [f"{used.height:,} hits written to h.parquet", lines[1]]
+
+
+def test_a_file_without_the_removed_hits_is_warned_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+
+    *_, writing = summary_of(f"convert {RUN} -o reduced.parquet")["warnings"]
+    reading = summary_of("info reduced.parquet")["warnings"]
+
+    assert writing.endswith("measure dead times and random coincidences in the original run")
+    assert any(text.startswith("reduced.parquet: hits below thresholds were removed when it was") for text in reading)

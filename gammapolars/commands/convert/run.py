@@ -42,7 +42,7 @@ def _convert(options: ConvertOptions, recording: Recording) -> RunSummary:
             yield calibrated(recording.used(frame).lazy()).collect()
 
     def summary() -> RunSummary:
-        return RunSummary(**of_hits(recording, tally, {}))
+        return RunSummary(**of_hits(recording, tally, {}, _warnings(recording)))
 
     ordered = lazy_frame(calibrated(pl.LazyFrame(schema=recording.schema)).collect_schema(), batches)
     save(
@@ -52,6 +52,16 @@ def _convert(options: ConvertOptions, recording: Recording) -> RunSummary:
         metadata=lambda: summary().provenance(recording),
     )
     return summary().saved(options.output)
+
+
+def _warnings(recording: Recording) -> list[str]:
+    """The disadvantage of a file in which hits are missing, in a sentence."""
+    if recording.selection is None:
+        return []
+    return [
+        "the hits below thresholds are not in the output, but the detectors were dead after them, too: measure dead "
+        "times and random coincidences in the original run"
+    ]
 
 
 def text(summary: RunSummary) -> list[str]:
