@@ -150,3 +150,22 @@ def test_true_rates_above_a_threshold_are_right(tmp_path: Path, extendable: bool
         pulls.append((one["true_rate_cps"] - 15_000) / one["true_rate_cps_unc"])
     assert abs(np.mean(pulls)) < 4 / math.sqrt(seeds)
     assert 0.6 < np.std(pulls) < 1.5
+
+
+def test_without_limits_nothing_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No column, no expression and no call more, and the same hits as they come."""
+    hits = with_adc(deadtimes.recorded(5, deadtimes.Detectors(), 0.01), 5).drop("event")
+    hits.write_parquet(tmp_path / "hits.parquet")
+    known = Detectors((Detector(0, 0, energy=(0.0, 1.0)),))
+    recording = Recording(open_runs(tmp_path / "hits.parquet"), known, selection=Selection.of(known))
+
+    def called(*_: object) -> None:
+        raise AssertionError
+
+    for name in ("marked", "kept", "needed", "check"):
+        monkeypatch.setattr(Selection, name, called)
+    assert recording.selection is None
+    assert recording.masks("pile_up") == {"pile_up": 0x8000}
+    assert recording.hits.explain() == recording.runs.hits.select(hits.columns).explain()
+    assert pl.concat(recording.frames()).equals(hits)
+    assert recording.used(hits) is hits

@@ -115,6 +115,8 @@ def test_where_no_hits_are_read_thresholds_are_refused(folder: Path, monkeypatch
     options = "--detectors d.toml --min-energy 100 --keep late.toml"
 
     assert "leave --min-energy and --keep out" in failed(f"gate pairs.parquet {options} --on 1332.5 -o x.csv")
+    assert "matrix.parquet is a matrix" in failed(f"gate matrix.parquet {options} --on 1332.5 -o x.csv")
+    assert "spectrum.csv contains no single hits" in failed(f"plot spectrum.csv {options} -o x.svg")
     assert "contains spectra, not single hits" in failed(f"peaks spectrum.csv {options} -o x.csv")
     assert "describes runs as they were recorded" in failed(f"info run.parquet {options}")
     assert "give thresholds in ADC channels" in failed(f"drift run.parquet {options} --track 1332.5 -o x.parquet")
@@ -176,3 +178,23 @@ def test_a_file_without_the_removed_hits_is_warned_of(folder: Path, monkeypatch:
 
     assert writing.endswith("measure dead times and random coincidences in the original run")
     assert any(text.startswith("reduced.parquet: hits below thresholds were removed when it was") for text in reading)
+
+
+def test_a_polygon_of_the_pulse_shape_keeps_hits_and_adds_no_column(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    hits = pl.read_parquet("run.parquet")
+    short = (
+        pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.col("adc") // 2).otherwise(pl.col("adc") - pl.col("adc") // 10)
+    )
+    hits.with_columns(adc_short=short.cast(pl.UInt16)).write_parquet("shapes.parquet")
+    vertices = "psd,timestamp_ps\n0.3,-1e18\n0.7,-1e18\n0.7,1e18\n0.3,1e18\n"
+    Path("n.csv").write_text(vertices)
+
+    found = summary_of("coincidences shapes.parquet --keep n.csv --reject none -o p.parquet")
+
+    assert found["hits_used"] == hits[::3].filter(pl.col("adc") > 1).height
+    assert found["hits_read"] - found["hits_used"] == found["hits_outside_polygons"]
+    assert "adc_short_a" not in pl.read_parquet("p.parquet").columns
+    assert "adc_short" in failed("rates run.parquet --keep n.csv")

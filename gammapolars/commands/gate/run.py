@@ -12,7 +12,7 @@ from gammapolars.commands.gate.pairs import FilePairs, RunPairs
 from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.commands.gate.triples import RunTriples
 from gammapolars.commands.given import is_given
-from gammapolars.commands.options import OF_COINCIDENCES
+from gammapolars.commands.options import OF_COINCIDENCES, OF_SELECTION
 from gammapolars.core.errors import UsageError
 from gammapolars.io.matrix_files import is_matrix
 from gammapolars.io.pair_files import open_pairs
@@ -77,7 +77,7 @@ def input_of(options: GateOptions) -> Input:
         raise UsageError("--peak-region belongs to --subtract-background: add that option")
     if is_matrix(alone):
         why = f"{alone} is a matrix, which no longer contains single hits or pairs"
-        refuse(options, OF_HITS | OF_PAIRS | OF_SPECTRA, why)
+        refuse(options, OF_HITS | OF_SELECTION | OF_PAIRS | OF_SPECTRA, why)
         return StoredMatrix(Path(alone), options)
     refuse(options, OF_MATRICES, f"{alone or 'this'} is not a stored matrix")
     if options.subtract_background:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from gammapolars.analysis.summaries import Summary
 from gammapolars.commands.checks import refuse
 from gammapolars.commands.figure_files import check_figure, save_figure
+from gammapolars.commands.options import OF_SELECTION
 from gammapolars.commands.plot.inputs import inputs_of
 from gammapolars.commands.plot.kinds import kind_for
 from gammapolars.commands.plot.parse import PlotOptions
 from gammapolars.commands.summaries import tail
 from gammapolars.core.errors import UsageError
 from gammapolars.core.units import parse_range
+from gammapolars.io.contents import HITS
 
 if TYPE_CHECKING:
     from gammapolars.figures.style import FigureStyle
@@ -52,6 +54,8 @@ def plot(options: PlotOptions) -> PlotSummary:
     _check_words(options)
     inputs = inputs_of(options.names)
     name, kind = kind_for(options.kind, inputs)
+    if other := [one.name for one in inputs if one.content != HITS]:
+        refuse(options, OF_SELECTION, f"{other[0]} contains no single hits")
     if not kind.spectral:
         refuse(options, SPECTRAL | {"--spectrum": "spectrum"}, f"a figure of kind {name} does not show spectra")
         if options.overlay in ("run", "detector"):

@@ -14,6 +14,8 @@ from gammapolars.analysis.accumulators import HitTally, PairTally
 from gammapolars.analysis.saved_pairs import SavedPairs
 from gammapolars.analysis.summaries import PairSummary, Summary
 from gammapolars.coincidences import PairRule
+from gammapolars.commands.checks import refuse
+from gammapolars.commands.options import OF_SELECTION
 from gammapolars.commands.view.pairs import PairsOfPage
 from gammapolars.commands.view.parse import ViewOptions
 from gammapolars.commands.view.server import Answers, PageServer
@@ -83,6 +85,7 @@ def opened(options: ViewOptions) -> Iterator[Shown]:
     """The page for the input that is named."""
     name, title = options.names[0], ", ".join(Path(one).name for one in options.names)
     if len(options.names) == 1 and is_matrix(name):
+        refuse(options, OF_SELECTION, f"{name} is a matrix, which no longer contains single hits or pairs")
         yield Shown(_of_matrix(Path(name), title), {}, ())
         return
     with _pairs(options) as (pairs, warnings):
