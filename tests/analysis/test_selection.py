@@ -10,13 +10,15 @@ from hypothesis import given
 
 from gammapolars.analysis.accumulators import HitTally, PairTally, RecordedTime
 from gammapolars.analysis.accumulators.intervals import Intervals
+from gammapolars.analysis.gain_correction import correct_drift
 from gammapolars.analysis.passes import PairPass, count_hits, summarise
 from gammapolars.analysis.preselection import Preselection
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import PairSummary
 from gammapolars.coincidences import PairRule
 from gammapolars.core.flags import REMOVED, union
-from gammapolars.corrections import Selection
+from gammapolars.core.schema import DRIFT
+from gammapolars.corrections import Selection, select_hits
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io import open_runs
 from gammapolars.rates import rates_of, rates_of_used
@@ -169,3 +171,31 @@ def test_without_limits_nothing_is_done(tmp_path: Path, monkeypatch: pytest.Monk
     assert recording.hits.explain() == recording.runs.hits.select(hits.columns).explain()
     assert pl.concat(recording.frames()).equals(hits)
     assert recording.used(hits) is hits
+
+
+def test_energies_are_corrected_for_drift_wherever_hits_are_selected(tmp_path: Path) -> None:
+    """Also where a command measures without offsets and calibrations, such as `rates` and `align`."""
+    hits = with_adc(deadtimes.recorded(5, deadtimes.Detectors(), 0.1), 5).drop("event")
+    hits.write_parquet(tmp_path / "hits.parquet")
+    end = int(hits["timestamp_ps"][-1])
+    knots = [(1, 0, channel, time, factor, 0.0) for channel in (0, 1) for time, factor in ((0, 1.0), (end, 1.2))]
+    drift = pl.DataFrame(knots, dict(DRIFT.columns), orient="row")
+    drift.write_parquet(tmp_path / "drift.parquet")
+    ends = (Detector(0, 0, energy=(0.0, 1.0), threshold_kev=HALF), Detector(0, 1, energy=(0.0, 1.0)))
+    known = Detectors(ends, drift="drift.parquet", folder=tmp_path)
+    recording = Recording(open_runs(tmp_path / "hits.parquet"), known, selection=Selection.of(known))
+    factor = 1 + 0.2 * pl.col("timestamp_ps") / end
+    expected = hits.filter((pl.col("channel") == 1) | (pl.col("adc") * factor >= HALF))
+
+    bare = recording.without_detectors()
+    by_clock = pl.concat(bare.frames_by_clock())
+
+    columns = hits.columns
+    assert expected.height > hits.filter((pl.col("channel") == 1) | (pl.col("adc") >= HALF)).height + 100
+    assert pl.concat(recording.frames()).select(columns).equals(expected)
+    assert recording.hits.select("adc").collect().equals(expected.select("adc"))
+    assert bare.used(by_clock).select(columns).equals(expected)
+    assert select_hits(correct_drift(hits.lazy(), drift), known).select(columns).collect().equals(expected)
+    in_adc = recording.in_adc()
+    assert in_adc.gain_correction is not None, "detectors.toml names it"
+    assert in_adc.without_detectors().gain_correction is None

@@ -120,6 +120,15 @@ def test_drift_moves_hits_across_a_threshold() -> None:
     assert select_hits(table.lazy(), CALIBRATED, 11.5).collect().height == 0
 
 
+def test_recorded_energies_do_where_there_is_no_polynomial() -> None:
+    table = hits([ROW, ((0, 1), 5, 5, 0)]).with_columns(energy_kev=pl.Series([3.0, 7.0]))
+
+    assert select_hits(table.lazy(), CALIBRATED, 7).collect().height == 2, "the first has 10 keV by its polynomial"
+    assert select_hits(table.drop("adc").lazy(), CALIBRATED, 7).collect()["channel"].to_list() == [1]
+    with pytest.raises(UsageError, match="hits of 0/1 have no energy"):
+        select_hits(table.with_columns(energy_kev=pl.lit(None, pl.Float64)).lazy(), CALIBRATED, 7).collect()
+
+
 @pytest.mark.parametrize("threshold", [{"threshold_kev": 1.0}, {"range_kev": (1.0, 2.0)}])
 def test_a_threshold_of_energy_without_energies_is_refused_by_name(threshold: dict[str, Any]) -> None:
     bare = Detectors((replace(CALIBRATED.all[0], energy=None, **threshold),))
