@@ -178,6 +178,7 @@ def test_hits_are_counted_where_pairs_are_read_to_the_end_and_once_where_they_ar
             "def query(hits):\n    return hits\n\n)\n",
             "cannot be imported: SyntaxError: unmatched ')' (line 4)",
         ),
+        ("import sys\ndef query(hits):\n    sys.exit()\n", "query failed: SystemExit: SystemExit (line 3)"),
         ("import math\nmath.nonsense\n", "module 'math' has no attribute 'nonsense' (line 2)"),
         ("def query(hits):\n    return hits.select(\n        'nonsense')\n", "(line 3)"),
     ],

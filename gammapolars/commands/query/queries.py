@@ -61,7 +61,7 @@ class Query:
         further = {name: tables[name] for name in self.signature.tables}
         try:
             result = self.function(tables[self.signature.first], **further, **arguments)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self.failed("query failed", error) from error
         if not isinstance(result, pl.LazyFrame):
             raise QueryError(
@@ -69,18 +69,18 @@ class Query:
             )
         return result
 
-    def failed(self, what: str, error: Exception, *, named: bool = True) -> QueryError:
+    def failed(self, what: str, error: BaseException, *, named: bool = True) -> QueryError:
         """An error of the query in one line, with the line of its file where it happened, if that is known."""
         return _failed(self.path, what, error, named=named)
 
 
-def _failed(path: Path, what: str, error: Exception, *, named: bool = True) -> QueryError:
+def _failed(path: Path, what: str, error: BaseException, *, named: bool = True) -> QueryError:
     kind = f"{type(error).__name__}: " if named and not isinstance(error, GammapolarsError) else ""
     message = error.msg if isinstance(error, SyntaxError) else first_line(error)
     return QueryError(f"{path}: {what}: {kind}{message}{_place(error, path)}")
 
 
-def _place(error: Exception, path: Path) -> str:
+def _place(error: BaseException, path: Path) -> str:
     """The last line of a query's file that an error came through, in words."""
     if isinstance(error, SyntaxError) and error.filename and Path(error.filename) == path.absolute():
         line = error.lineno
@@ -132,7 +132,7 @@ def load(path: Path) -> Query:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failed(path, "cannot be imported", error) from error
     function = getattr(module, "query", None)
     if not isinstance(function, types.FunctionType):
