@@ -17,6 +17,7 @@ from gammapolars.figures.image import png as png
 from gammapolars.figures.lifetime import lifetime as lifetime
 from gammapolars.figures.matrix import matrix as matrix
 from gammapolars.figures.peaks import peaks as peaks
+from gammapolars.figures.pulse_shapes import pulse_shapes as pulse_shapes
 from gammapolars.figures.rates import rates as rates
 from gammapolars.figures.spectrum import gated as gated
 from gammapolars.figures.spectrum import spectrum as spectrum

@@ -8,7 +8,7 @@ import plotnine as p9
 import polars as pl
 from plotnine.composition import Compose
 
-from gammapolars.core.quantities import ADC, ENERGY
+from gammapolars.core.quantities import ADC, ENERGY, PSD, Quantity
 from gammapolars.figures import axes, bins
 from gammapolars.figures import theme as house
 from gammapolars.figures.channels import with_empty_channels
@@ -20,6 +20,9 @@ from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import OVERLAY, Frame, check_compare, collected, require, with_detectors, with_overlay
 
 MOST_BINS = 2000
+
+QUANTITY: Mapping[str, Quantity] = {"keV": ENERGY, "adc": ADC, "psd": PSD}
+"""What the bins of a spectrum are of, by the word for its axis; energies before the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +153,7 @@ def energy_histograms(
         p9.labs(
             title=words.title if "keV" in parts else words.title.replace("Energy", "Pulse-height"),
             subtitle=_subtitle(words, facets.note("{} detectors with the most hits"), frame),
-            x=" or ".join((ENERGY if axis == "keV" else ADC).axis_title() for axis in parts),
+            x=" or ".join(QUANTITY[axis].axis_title() for axis in parts),
             y=house.capital(
                 f"{words.counts} per " + " or ".join(_width(axis, width) for axis, (_, width) in histograms.items())
             ),
@@ -182,8 +185,7 @@ def _scales(differing: bool, log: bool) -> Any:
 
 def _width(axis: str, width: float) -> str:
     """A width of bins in the unit of an axis: `2 keV`, `8 ADC channels`."""
-    unit = "keV" if axis == "keV" else ADC.label if width == 1 else ADC.drawn_unit
-    return f"{width:.4g} {unit}"
+    return f"{width:.4g} {ADC.label}" if axis == "adc" and width == 1 else QUANTITY[axis].drawn(width)
 
 
 def _subtitle(words: Words, hidden: str | None, frame: pl.DataFrame) -> str | None:
@@ -193,16 +195,18 @@ def _subtitle(words: Words, hidden: str | None, frame: pl.DataFrame) -> str | No
 
 def _with_axis(spectra: pl.DataFrame) -> pl.DataFrame:
     """One column `x` for the abscissa of a spectrum, and `axis` for its unit."""
-    kev = pl.col("energy_kev").cast(pl.Float64) if "energy_kev" in spectra.columns else pl.lit(None, pl.Float64)
-    adc = pl.col("adc").cast(pl.Float64) if "adc" in spectra.columns else pl.lit(None, pl.Float64)
+    centres = {
+        axis: pl.col(of.column).cast(pl.Float64) for axis, of in QUANTITY.items() if of.column in spectra.columns
+    }
+    nothing = pl.lit(None, pl.Float64)
     return (
         spectra.select(
             *DETECTOR,
             OVERLAY,
             pl.col("counts").cast(pl.Float64),
             *(pl.col(name).cast(pl.Float64) for name in ("variance",) if name in spectra.columns),
-            x=pl.coalesce(kev, adc),
-            axis=pl.when(kev.is_not_null()).then(pl.lit("keV")).otherwise(pl.lit("adc")),
+            x=pl.coalesce(*centres.values(), nothing),
+            axis=pl.coalesce(*(pl.when(x.is_not_null()).then(pl.lit(axis)) for axis, x in centres.items()), pl.lit("")),
         )
         .drop_nulls("x")
         .sort("axis", *DETECTOR, OVERLAY, "x", descending=[True, False, False, False, False, False])

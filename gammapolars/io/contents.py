@@ -60,6 +60,7 @@ KINDS = (
     _kind("true rates", "true_rate_cps", "live_fraction"),
     _kind("activities", "activity_bq", "activity_bq_unc"),
     _kind(HITS, "board", "channel", "timestamp_ps"),
+    _kind("pulse shapes", "psd", "counts"),
     _kind(SPECTRA, "counts", one_of=("energy_kev", "adc")),
 )
 """The tables that the package writes, in the order in which they are recognised; a matrix is known by its two axes."""

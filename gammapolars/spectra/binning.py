@@ -6,6 +6,8 @@ import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.frames import AnyFrame, lazy
+from gammapolars.core.pulse_shape import PSD, charges, without
+from gammapolars.corrections import dithered_psd
 from gammapolars.spectra.bins import check_count, check_width
 from gammapolars.spectra.counting import BIN, Bins, BinTally, Part, count_bins
 from gammapolars.spectra.weighted_tallies import AUTO, WEIGHT, WeightedCounts, WeightedTally, sum_bins, weight_column
@@ -22,11 +24,12 @@ def spectrum(
     *,
     bin_kev: float = 1.0,
     bin_adc: int | None = None,
+    bin_psd: float | None = None,
     energy: str | None = None,
     by: Sequence[str] = ("board", "channel"),
     weight: str | None = AUTO,
 ) -> pl.LazyFrame:
-    """Counts per bin of energy, or of adc; for weighted rows Σ weight, with Σ weight² as variance.
+    """Counts per bin of energy, of adc, or of the pulse shape; for weighted rows Σ weight, with Σ weight² as variance.
 
     Collecting it reads the frame on the streaming engine and counts each batch in a thread. Memory holds a few batches
     and one row for each filled bin of each combination of `by`.
@@ -35,14 +38,16 @@ def spectrum(
         frame: calibrated hits, or pairs with `energy="energy_kev_a"`. Rows without a finite energy are left out.
         bin_kev: the bins' width; bin k reaches from k to k + 1 widths.
         bin_adc: this many adc values per bin, instead of bins of energy.
+        bin_psd: the width of bins of the pulse shape of hits, instead of bins of energy. Both charges are dithered over
+            their width, as in the command `spectrum`, so that bins show no comb. Hits without one are left out.
         energy: the column that is binned; None: `energy_kev`, or `adc` for bins of adc.
         by: columns that get a spectrum each: a detector, a run, a time slice, a gate, of any dtype.
         weight: the column of weights, such as gates give; `auto`: `weight` if there is such a column; None: each row
             counts 1. Rows whose weight is 0 or null are left out.
 
     Returns:
-        A lazy table of spectra: `by`, `energy_kev` or `adc` (bin centre), `counts`, `variance`; empty bins are left
-        out. Bins of several adc values also have `width_adc`.
+        A lazy table of spectra: `by`, `energy_kev`, `adc` or `psd` (bin centre), `counts`, `variance`; empty bins are
+        left out. Bins of several adc values also have `width_adc`.
 
     Raises:
         TableError: the frame lacks one of the columns, or a binned column or the weight is not a number.
@@ -53,6 +58,9 @@ def spectrum(
         raise UsageError(f"a bin must contain at least 1 ADC channel, not {bin_adc}")
     check_width(bin_kev)
     bins = Bins(bin_kev if bin_adc is None else bin_adc, bin_adc is not None)
+    if bin_psd is not None:
+        check_width(bin_psd)
+        frame, bins, energy = _with_psd(frame), Bins(bin_psd, adc=False, column=PSD), PSD
     column, keys = energy or bins.axis, list(by)
     columns = frame.collect_schema()
     _check_columns(columns, column, keys)
@@ -76,6 +84,15 @@ def spectrum(
         yield total.select(*keys, **values, **{name: pl.lit(bins.width, pl.Float64) for name in widths})
 
     return lazy_frame(pl.Schema(schema), table)
+
+
+def _with_psd(hits: pl.LazyFrame) -> pl.LazyFrame:
+    """Hits with their dithered pulse shape, also where they have one that is not."""
+    columns = hits.collect_schema()
+    for name in ("channel", "timestamp_ps", *charges(PSD)):
+        if name not in columns:
+            raise TableError(f"this frame has no pulse shapes to bin by: {without(name)}")
+    return hits.with_columns(dithered_psd(columns).alias(PSD))
 
 
 def _counted(batches: Iterator[pl.DataFrame], keys: dict[str, pl.DataType], bins: Bins) -> pl.DataFrame:

@@ -38,14 +38,16 @@ class Bins:
         width: of each, in keV or in adc values.
         adc: whether they are of adc: bin k then holds the values from k `width` to (k + 1) `width` - 1, each of which
             reaches half a step to both sides. Else bin k reaches from k to k + 1 widths.
+        column: of the centres of bins that are not of adc.
     """
 
     width: float
     adc: bool
+    column: str = "energy_kev"
 
     @property
     def axis(self) -> str:
-        return "adc" if self.adc else "energy_kev"
+        return "adc" if self.adc else self.column
 
     def numbers(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The bins' numbers of some values: whole, of the values' kind."""

@@ -93,9 +93,43 @@ def test_the_matrix_says_which_hits_it_does_not_show(tmp_path: Path) -> None:
     assert matrix["psd_y"].is_between(-0.2, 1.2).all()
 
 
+def test_distributions_are_those_of_python_and_have_a_figure(run: Path, tmp_path: Path) -> None:
+    table = tmp_path / "shapes.parquet"
+    done = gammapolars("spectrum", run, "--axis", "psd", "--bin-psd", "0.02", "--reject", "none", "-o", table, "--json")
+
+    counts = gp.spectrum(HITS.lazy(), bin_psd=0.02).collect()
+    assert_frame_equal(pl.read_parquet(table).drop("name"), counts)
+    assert json.loads(done.out)["bin_psd"] == 0.02
+    assert sum(of["counts"] for of in json.loads(done.out)["spectra"]) == counts["counts"].sum() == 300
+    labels = gp.plot.pulse_shapes(counts).labels
+    assert (labels.x, labels.y) == ("Pulse shape, (long − short)/long", "Counts per 0.02")
+    assert (
+        "contains pulse shapes, but a figure of kind rates needs"
+        in gammapolars("plot", table, "--kind", "rates", "-o", tmp_path / "rates.png").error
+    )
+
+
+@pytest.mark.slow
+def test_runs_and_tables_of_pulse_shapes_are_drawn_over_each_other(run: Path, tmp_path: Path) -> None:
+    table, figure = tmp_path / "shapes.parquet", tmp_path / "shapes.png"
+    assert gammapolars("spectrum", run, "--axis", "psd", "--bin-psd", "0.02", "-o", table).code == 0
+    done = gammapolars("plot", table, run, "--kind", "pulse-shapes", "--bin", "0.02", "-o", figure)
+    assert done.code == 0, done.err
+    assert (
+        gammapolars("plot", table, "--overwrite", "-o", figure).out
+        == f"a figure of kind pulse-shapes\n{figure}: written\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
+        ("spectrum run.parquet --axis psd -o s.spe", "distributions of the pulse shape are written to .parquet"),
+        ("spectrum run.parquet --axis psd --bin-kev 2 -o s.csv", "counts pulse shapes, not energies"),
+        ("spectrum run.parquet --bin-psd 0.1 -o s.csv", "add --axis psd"),
+        ("spectrum run.parquet --axis psa -o s.csv", "unknown axis 'psa'"),
+        ("spectrum pairs.parquet --axis psd -o s.csv", "contains pairs, but no single hits"),
+        ("spectrum bare.parquet --axis psd -o s.csv", "bare.parquet: there is no column 'adc_short'"),
         ("matrix bare.parquet --axes adc:psd -o m.parquet", "bare.parquet: there is no column 'adc_short'"),
         ("coincidences bare.parquet --adc-short -o p.parquet", "bare.parquet: there is no column 'adc_short'"),
         ("matrix bare.parquet --polygon late.toml -o m.parquet", "'late' uses the pulse shape 'psd_a'"),

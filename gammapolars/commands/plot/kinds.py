@@ -39,6 +39,7 @@ KINDS: Mapping[str, FigureKind] = {
         runs.time_differences, (HITS, PAIRS, "time differences"), ("time differences",), several=True
     ),
     "rates": FigureKind(runs.rates, (HITS, "rates"), ("rates",), several=True),
+    "pulse-shapes": FigureKind(runs.pulse_shapes, (HITS, "pulse shapes"), ("pulse shapes",), several=True),
     "peaks": FigureKind(of_table("peaks"), ("peaks",), ("peaks",)),
     "lifetime": FigureKind(of_table("lifetime"), ("lifetime",), ("lifetime",)),
     "angular": FigureKind(of_table("angular"), ("angular correlation",), ("angular correlation",)),

@@ -30,8 +30,8 @@ class PlotOptions(Reading, Pairing, Saving):
     kind: Annotated[
         str | None,
         choice(
-            "spectrum|matrix|time-differences|rates|peaks|lifetime|angular|drift|efficiency",
-            "spectrum, matrix, time-differences, rates, peaks, lifetime, angular, drift or efficiency; "
+            "spectrum|matrix|time-differences|rates|pulse-shapes|peaks|lifetime|angular|drift|efficiency",
+            "spectrum, matrix, time-differences, rates, pulse-shapes, peaks, lifetime, angular, drift or efficiency; "
             "if not given, as the inputs suggest.",
             metavar="KIND",
         ),

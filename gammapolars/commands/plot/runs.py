@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from gammapolars.analysis.accumulators import HitTally, Matrix, PairTally, Rates, TimeDifferences
+from gammapolars.analysis.accumulators import HitTally, Matrix, PairTally, PulseShapes, Rates, TimeDifferences
 from gammapolars.analysis.accumulators.axes import Axis
 from gammapolars.analysis.accumulators.matrix import energy_axis
 from gammapolars.analysis.passes import PairPass, count_hits, summarise
@@ -20,7 +20,7 @@ from gammapolars.commands.plot.inputs import Drawing, Input
 from gammapolars.commands.plot.parse import PlotOptions
 from gammapolars.core.errors import InputError, UsageError
 from gammapolars.core.flags import union
-from gammapolars.core.quantities import ADC
+from gammapolars.core.quantities import ADC, PSD, Quantity
 from gammapolars.detectors import Detectors, named
 from gammapolars.io.contents import HITS, MATRIX, PAIRS, scan_table
 from gammapolars.io.matrix_files import scan_matrix
@@ -183,24 +183,59 @@ def rates(inputs: list[Input], options: PlotOptions, style: "FigureStyle") -> Dr
     from gammapolars.figures import plot
 
     refuse(options, {"--window": "window"}, "a figure of rates needs no pairs")
-    tables, read = [], []
-    for one in inputs:
-        table, of_one = _rates_of(one, options)
-        tables.append(table.with_columns(pl.lit(one.label).alias("input")))
-        read.append(of_one)
-    frame = pl.concat(tables, how="diagonal_relaxed")
-    overlay = "input" if len(inputs) > 1 else None
+    frame, overlay, read = _of_inputs(inputs, options, lambda recording: Rates(mask=union(recording.masks("none"))))
     return Drawing(plot.rates(frame, overlay=overlay, style=style), *_said(read))
 
 
-def _rates_of(one: Input, options: PlotOptions) -> tuple[pl.DataFrame, _Counted]:
-    """Rates over time of a run, or as they were saved."""
+def pulse_shapes(inputs: list[Input], options: PlotOptions, style: "FigureStyle") -> Drawing:
+    """Distributions of the pulse shape of used hits, by detector."""
+    from gammapolars.figures import plot
+
+    refuse(options, {"--window": "window"}, "a figure of pulse shapes needs no pairs")
+    assert PSD.range
+    axis = Axis(PSD, style.bin or PSD.bin, *PSD.range)
+    frame, overlay, read = _of_inputs(
+        inputs, options, lambda recording: PulseShapes(axis, union(recording.masks(options.reject))), PSD
+    )
+    return Drawing(plot.pulse_shapes(frame, overlay=overlay, style=style), *_said(read))
+
+
+def _of_inputs(
+    inputs: list[Input],
+    options: PlotOptions,
+    counter: Callable[[Recording], Rates | PulseShapes],
+    *quantities: Quantity,
+) -> tuple[pl.DataFrame, str | None, list[_Counted]]:
+    """The tables of several inputs, and the column that distinguishes them; counted of runs, or as they were saved.
+
+    Args:
+        inputs: runs, and tables.
+        options: of the command.
+        counter: makes what counts the hits of a run.
+        quantities: that its hits must have.
+    """
+    tables, read = [], []
+    for one in inputs:
+        table, of_one = _of_input(one, options, counter, quantities)
+        tables.append(table.with_columns(pl.lit(one.label).alias("input")))
+        read.append(of_one)
+    return pl.concat(tables, how="diagonal_relaxed"), "input" if len(inputs) > 1 else None, read
+
+
+def _of_input(
+    one: Input,
+    options: PlotOptions,
+    counter: Callable[[Recording], Rates | PulseShapes],
+    quantities: Sequence[Quantity],
+) -> tuple[pl.DataFrame, _Counted]:
     if one.content != HITS:
         return scan_table(Path(one.name)).collect(), _Counted((one.name,), (), Detectors())
-    with options.recording([one.name]) as recording:
-        hits, counts = HitTally(), Rates(mask=union(recording.masks("none")))
+    with options.recording([one.name]) as opened:
+        recording, hits = opened.along(*quantities), HitTally()
+        counts = counter(recording)
         count_hits(recording, [hits, counts])
-        summary = of_hits(recording, hits, {})
+        doubts = counts.warnings(recording.detectors) if isinstance(counts, PulseShapes) else []
+        summary = of_hits(recording, hits, {}, doubts)
         table = named(counts.table(), recording.detectors)
     return table, _Counted(summary["inputs"], summary["warnings"], recording.detectors)
 

@@ -25,6 +25,8 @@ class SpectrumOptions(Recording, Saving):
     bin_kev: Annotated[float | None, option("KEV", "Bin width in energy; if not given, one bin per ADC channel.")] = (
         None
     )
+    axis: Annotated[str, choice("energy|psd", "psd: distributions of the pulse shape.")] = "energy"
+    bin_psd: Annotated[float | None, option("WIDTH", "Bin width of the pulse shape: 0.005 if not given.")] = None
     reject: Reject = defaults.REJECT
     slice_width: Annotated[
         str | None, option("TIME", "One spectrum per time slice, such as 10min, in .parquet or .csv.", "--slice")

@@ -20,9 +20,11 @@ from gammapolars.coincidences import PairRule
 from gammapolars.commands.checks import check_bins, is_energy, refuse
 from gammapolars.commands.figure_files import FIGURES, is_figure, save_figure
 from gammapolars.commands.spectrum.parse import SpectrumOptions
+from gammapolars.commands.spectrum.pulse_shapes import PulseShapeSummary, check_axis, pulse_shapes
 from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
+from gammapolars.core.quantities import PSD
 from gammapolars.core.records import Rows
 from gammapolars.core.types import Key
 from gammapolars.detectors import Detectors, named
@@ -58,13 +60,17 @@ class SpectrumSummary(RunSummary):
     spectra: Rows
 
 
-def spectrum(options: SpectrumOptions, recording: Recording) -> SpectrumSummary:
+def spectrum(options: SpectrumOptions, recording: Recording) -> SpectrumSummary | PulseShapeSummary:
     """Write the spectrum of each detector's used hits; of each slice of time, if they are wanted.
 
     Each adc value is a bin, if no bins of energy are asked for; a figure has those in any case. With slices memory
     holds a row for each filled bin: at most slices × detectors × channels. Counts per second are those of the live
-    time, or of the real time where none was recorded, with a warning.
+    time, or of the real time where none was recorded, with a warning. With `--axis psd` these are distributions of the
+    pulse shape.
     """
+    check_axis(options)
+    if options.axis == PSD.word:
+        return pulse_shapes(options, recording)
     detectors, rule = recording.detectors, PairRule(defaults.WINDOW, reject=recording.masks(options.reject))
     recording = replace(recording, recorded_energies=is_energy(options.unit, "spectra"))
     check_bins(options.bin_kev, calibrated=recording.is_calibrated)
@@ -136,7 +142,9 @@ def of_pairs(options: SpectrumOptions, saved: SavedPairs) -> SavedPairsSpectrumS
         UsageError: an option that only works for single hits, and their live times.
     """
     why = f"{saved.name} contains pairs, but no single hits or live times"
-    refuse(options, {"--reject": "reject", "--slice": "slice_width", "--per-second": "per_second"}, why)
+    only_hits = {"--reject": "reject", "--slice": "slice_width", "--per-second": "per_second", "--axis": "axis"}
+    refuse(options, only_hits, why)
+    check_axis(options)
     in_kev = is_energy(options.unit, "spectra") and saved.is_calibrated
     saved.require_values()
     check_bins(options.bin_kev, calibrated=in_kev)
