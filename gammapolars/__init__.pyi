@@ -90,7 +90,7 @@ from .io.reading import Losses as Losses
 from .io.spectra.measurement import Measurement as Measurement, RecordedSpectrum as RecordedSpectrum
 from .io.spectrum_files import read_spectrum as read_spectrum, save_spectrum as save_spectrum
 from .lifetimes import LifetimeFit as LifetimeFit, fit_lifetime as fit_lifetime, time_spectrum as time_spectrum
-from .peaks import find_peaks as find_peaks, fit_peaks as fit_peaks
+from .peaks import figure_of_merit as figure_of_merit, find_peaks as find_peaks, fit_peaks as fit_peaks
 from .rates import true_rates as true_rates
 from .report.live.notebook import live as live
 from .spectra import (

@@ -1,5 +1,6 @@
 """Full-energy peaks of spectra: their search and their fit, of calibrated and uncalibrated spectra of any detector."""
 
+from gammapolars.peaks.figure_of_merit import figure_of_merit as figure_of_merit
 from gammapolars.peaks.spectra import find_peaks as find_peaks
 from gammapolars.peaks.spectra import fit_peaks as fit_peaks
 from gammapolars.peaks.sums import difference as difference

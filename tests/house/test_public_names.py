@@ -75,6 +75,7 @@ PUBLIC = [
     "energy_kev",
     "event_summary",
     "events",
+    "figure_of_merit",
     "find_peaks",
     "fit_efficiency",
     "fit_energy",
