@@ -106,10 +106,10 @@ def _is_symmetric(table: pl.DataFrame) -> bool:
     return not bool(both.select((pl.col("mirrored").is_null() | off).any()).item())
 
 
-def _axis_label(quantity: Quantity, number: int, name: str | None) -> str:
-    """Such as E_γ1 (keV), with the detectors where the axes are those of different ones."""
+def _axis_label(quantity: Quantity, number: int | None, name: str | None) -> str:
+    """Such as E_γ1 (keV), with the detectors where the axes are those of different ones; without number, Energy."""
     of = f", {house.plain(name)}" if name else ""
-    if quantity == ENERGY:
+    if quantity == ENERGY and number:
         return f"$E_{{\\gamma {number}}}${of} ({quantity.drawn_unit})"
     return quantity.axis_title(of)
 
@@ -294,8 +294,8 @@ def _of_two(
         p9.labs(
             title=title,
             subtitle=_subtitle(note, 0.0, negative),
-            x=_axis_label(x, 1, of[0]),
-            y=_axis_label(y, 2, of[1]),
+            x=_axis_label(x, 1 if x == y else None, of[0]),
+            y=_axis_label(y, 2 if x == y else None, of[1]),
         ),
         house.house_theme(style, height=5.6, wide=WIDE),
         colour_scale(positive, f"{'Pairs' if are_of_pairs(x, y) else 'Hits'} per bin\n({size})", style, height=5.6),

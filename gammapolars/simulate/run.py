@@ -17,12 +17,21 @@ from gammapolars.core.units import PS_PER_S, TIMES_PS
 from gammapolars.core.wording import setting
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io.output import complete_or_nothing
-from gammapolars.io.root.writer import HIT_BRANCHES, NATIVE, Layout, TreeWriter, hit_branches, parse_layout
+from gammapolars.io.root.writer import (
+    HIT_BRANCHES,
+    NATIVE,
+    PSD_BRANCHES,
+    Layout,
+    TreeWriter,
+    hit_branches,
+    parse_layout,
+)
 from gammapolars.io.transaction import outputs_together
 from gammapolars.simulate.chunks import simulate
 from gammapolars.simulate.decays import Emitter
 from gammapolars.simulate.digitizer import TRUTH, Chunk
 from gammapolars.simulate.emission import Correlation
+from gammapolars.simulate.pulse_shapes import PSD_TRUTH, with_pulse_shapes
 from gammapolars.simulate.response import GainDrift, SimulatedDetector, around_source
 from gammapolars.simulate.sources import parse_sources
 
@@ -35,14 +44,14 @@ METADATA_KEY = "gammapolars"
 
 @contextmanager
 def _truth_writer(
-    path: Path | None, metadata: dict[str, str], *, overwrite: bool
+    path: Path | None, schema: pl.Schema, metadata: dict[str, str], *, overwrite: bool
 ) -> Iterator[Callable[[pl.DataFrame], None]]:
     """A writer of chunks of truth to a Parquet file, which appears when it is complete; None: to nowhere."""
     if path is None:
         yield lambda _: None
         return
     with complete_or_nothing(path, overwrite=overwrite) as hidden:
-        empty = pl.DataFrame(schema=TRUTH).to_arrow()
+        empty = pl.DataFrame(schema=schema).to_arrow()
         # Only the nuclide repeats: building dictionaries of the other columns costs more than all the rest.
         with pq.ParquetWriter(
             hidden, empty.schema, compression="zstd", compression_level=1, use_dictionary=["nuclide"]
@@ -50,7 +59,7 @@ def _truth_writer(
 
             def write(truth: pl.DataFrame) -> None:
                 try:
-                    writer.write_table(truth.cast(TRUTH).to_arrow())
+                    writer.write_table(truth.cast(schema).to_arrow())
                 except OSError as error:
                     raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
 
@@ -65,6 +74,7 @@ def write_run(
     truth: Path | None = None,
     layout: Layout = NATIVE,
     metadata: dict[str, str] | None = None,
+    pulse_shapes: bool = False,
     overwrite: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
@@ -78,6 +88,7 @@ def write_run(
         truth: the Parquet file, row for row the hits; None: none.
         layout: of the ROOT file's baskets.
         metadata: texts to store with the tree and the truth.
+        pulse_shapes: whether hits have charges of the short gate.
         overwrite: replace files that exist.
         progress: called with the number of hits written so far.
 
@@ -90,15 +101,14 @@ def write_run(
     total, first, last = 0, None, None
     by_detector: dict[str, int] = {}
     flags: dict[str, int] = {}
+    branches, schema = (PSD_BRANCHES, PSD_TRUTH) if pulse_shapes else (HIT_BRANCHES, TRUTH)
     with (
         outputs_together(),
-        TreeWriter(
-            output, HIT_BRANCHES, layout=layout, metadata=metadata, overwrite=overwrite, reproducible=True
-        ) as tree,
-        _truth_writer(truth, metadata or {}, overwrite=overwrite) as write_truth,
+        TreeWriter(output, branches, layout=layout, metadata=metadata, overwrite=overwrite, reproducible=True) as tree,
+        _truth_writer(truth, schema, metadata or {}, overwrite=overwrite) as write_truth,
     ):
         for hits, true in chunks:
-            tree.extend(hit_branches(hits))
+            tree.extend(hit_branches(hits, branches))
             write_truth(true)
             total += len(hits)
             first = hits["timestamp_ps"][0] if first is None and len(hits) else first
@@ -158,6 +168,7 @@ def run(
     adc_bits: int | None = None,
     drift: GainDrift | None = None,
     correlations: Sequence[Correlation] = (),
+    neutrons: float | None = None,
     overwrite: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
@@ -185,6 +196,7 @@ def run(
         adc_bits: 14 or 16, for example.
         drift: of all detectors' gains; None: none.
         correlations: of gamma rays in cascade: both files record them.
+        neutrons: hits have charges of a short gate, and this fraction of them the pulse shape of neutrons; None: none.
         overwrite: replace files that exist.
         progress: called with the number of hits written so far.
 
@@ -208,6 +220,8 @@ def run(
     rates = Emitter(source_list, array, seed).rates_cps()
     check_length(hits, duration_s, float(rates.sum()))
     chunks = simulate(source_list, array, seed=seed, hits=hits, duration_s=duration_s, correlations=correlations)
+    if neutrons is not None:
+        chunks = with_pulse_shapes(chunks, neutrons, seed)
     settings = {
         "sources": {source.nuclide: source.activity_bq for source in source_list},
         "seed": seed,
@@ -215,13 +229,15 @@ def run(
         "duration_s": duration_s,
         "detectors": [_numbers(detector) for detector in array],
     }
-    correlated = {"correlations": [asdict(one) for one in correlations]} if correlations else {}
+    further: dict[str, Any] = {"correlations": [asdict(one) for one in correlations]} if correlations else {}
+    further |= {} if neutrons is None else {"neutrons": neutrons}
     summary = write_run(
         output,
         chunks,
         truth=truth,
         layout=parse_layout(layout),
-        metadata={METADATA_KEY: json.dumps({"simulation": settings | correlated})},
+        pulse_shapes=neutrons is not None,
+        metadata={METADATA_KEY: json.dumps({"simulation": settings | further})},
         overwrite=overwrite,
         progress=progress,
     )
@@ -229,7 +245,7 @@ def run(
         {"name": item.name, "board": item.board, "channel": item.channel, "deposits_cps": round(float(rate), 3)}
         for item, rate in zip(array, rates, strict=True)
     ]
-    return summary | {"sources": settings["sources"], "seed": seed, "detectors": rows, **correlated}
+    return summary | {"sources": settings["sources"], "seed": seed, "detectors": rows, **further}
 
 
 def check_length(hits: int | None, duration_s: float | None, rate_cps: float) -> None:

@@ -18,6 +18,7 @@ import uproot
 from hypothesis import given
 from hypothesis import strategies as st
 
+import gammapolars as gp
 from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import GammapolarsError, OutputError, UsageError
 from gammapolars.core.schema import HITS, require
@@ -696,3 +697,23 @@ def test_a_deposit_at_the_very_end_of_a_dead_time_is_a_hit_of_its_own() -> None:
     owner = hit_of_deposit(times, chain, np.full(6, 1000, np.int64))
 
     assert owner.tolist() == [0, 0, 2, 2, 4, 4]
+
+
+def test_neutrons_have_another_pulse_shape_and_the_truth_says_which_hits_are_some(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"sources": ["Co-60=50kBq"], "seed": 4}
+    run(tmp_path / "run.root", hits=3000, neutrons=0.25, truth=tmp_path / "truth.parquet", **settings)
+    run(tmp_path / "fewer.root", hits=1000, neutrons=0.25, **settings)
+    run(tmp_path / "plain.root", hits=3000, **settings)
+
+    hits, neutron = gp.scan(tmp_path / "run.root").collect(), pl.read_parquet(tmp_path / "truth.parquet")["neutron"]
+    assert hits.drop("adc_short").equals(gp.scan(tmp_path / "plain.root").collect())
+    assert gp.scan(tmp_path / "fewer.root").collect().equals(hits[:1000])
+    assert neutron.mean() == pytest.approx(0.25, abs=0.03)
+    high = pl.col("adc") > 2000
+    shapes = (
+        hits.select(high, psd=gp.psd(), neutron=neutron).filter("adc").group_by("neutron").agg(pl.col("psd").mean())
+    )
+    assert dict(shapes.iter_rows()) == {True: pytest.approx(0.3, abs=0.004), False: pytest.approx(0.15, abs=0.002)}
+    assert provenance.of_file(tmp_path / "run.root")["simulation"]["neutrons"] == 0.25  # type: ignore[index]
+    with pytest.raises(UsageError, match="fraction of neutrons must be 0 to 1, not 2"):
+        run(tmp_path / "none.root", hits=1, neutrons=2.0, **settings)

@@ -38,6 +38,10 @@ class SimulateOptions(Saving):
     tick: Annotated[str | None, option("TIME", "Step of the digitizer's clock, such as 4ns.")] = None
     dead_time: Annotated[str | None, option("TIME", "Dead time after each hit, such as 2us.")] = None
     drift: Annotated[float, option("FRACTION", "Relative change of all gains per hour: 0.01 for 1 % per hour.")] = 0.0
+    neutrons: Annotated[
+        float | None,
+        option("FRACTION", "Write EnergyShort; this fraction of hits has the pulse shape of neutrons."),
+    ] = None
     correlation: Annotated[
         list[str] | None,
         option(

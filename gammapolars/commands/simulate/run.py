@@ -25,6 +25,7 @@ class SimulateSummary(Summary):
         seed: of the random numbers.
         detectors: of each `name`, `board`, `channel`, and `deposits_cps`, the rate to be expected.
         correlations: of directions of gamma rays, if any: `first_kev`, `second_kev`, `a2`, `a4`.
+        neutrons: fraction of hits with the pulse shape of neutrons, if there are pulse shapes.
     """
 
     hits: int
@@ -36,6 +37,7 @@ class SimulateSummary(Summary):
     seed: int
     detectors: Rows
     correlations: Rows | None = optional()
+    neutrons: float | None = optional()
 
 
 def simulate(options: SimulateOptions) -> SimulateSummary:
@@ -62,6 +64,7 @@ def simulate(options: SimulateOptions) -> SimulateSummary:
             dead_time_ps=picoseconds(options.dead_time),
             drift=simulation.GainDrift(per_hour=options.drift) if options.drift else None,
             correlations=simulation.parse_correlations(options.correlation or ()),
+            neutrons=options.neutrons,
             overwrite=options.overwrite,
             progress=progress,
         )

@@ -4,7 +4,7 @@ uproot holds the file and the tree's metadata. The baskets are written here, bec
 branch a basket of the same number of entries, whereas ROOT closes each branch's basket where that branch is full.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from datetime import datetime
@@ -35,7 +35,13 @@ from gammapolars.io.root.uproot_internals import BasketTree
 HIT_BRANCHES: dict[str, str] = {"Channel": "u2", "Timestamp": "u8", "Board": "u2", "Energy": "u2", "Flags": "u4"}
 """CoMPASS's branches of a hit, in its order, with their numpy types."""
 
-_HIT_COLUMNS = {"Channel": "channel", "Timestamp": "timestamp_ps", "Board": "board", "Energy": "adc", "Flags": "flags"}
+PSD_BRANCHES: dict[str, str] = {**dict(list(HIT_BRANCHES.items())[:-1]), "EnergyShort": "u2", "Flags": "u4"}
+"""Those of firmware that measures the charge in a short gate, too."""
+
+_HIT_COLUMNS = {
+    "Channel": "channel", "Timestamp": "timestamp_ps", "Board": "board", "Energy": "adc", "EnergyShort": "adc_short",
+    "Flags": "flags",
+}  # fmt: skip
 
 
 class Layout(NamedTuple):
@@ -68,9 +74,9 @@ def parse_layout(text: str) -> Layout:
     raise UsageError(f"unknown layout '{text}': write {', '.join(named)}, or a number of entries per basket up to 10^8")
 
 
-def hit_branches(hits: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:
+def hit_branches(hits: pl.DataFrame, branches: Collection[str] = HIT_BRANCHES) -> dict[str, npt.NDArray[Any]]:
     """A table of hits as the arrays of CoMPASS's branches."""
-    return {branch: hits[column].to_numpy() for branch, column in _HIT_COLUMNS.items()}
+    return {branch: hits[_HIT_COLUMNS[branch]].to_numpy() for branch in branches}
 
 
 class TreeWriter:
