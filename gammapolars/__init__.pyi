@@ -40,6 +40,8 @@ from .coincidences import (
     triples as triples,
     veto as veto,
 )
+from .commands.report.function import write_report as write_report
+from .commands.simulate.function import simulate_run as simulate_run
 from .core.errors import (
     CalibrationError as CalibrationError,
     DetectorsError as DetectorsError,
@@ -86,6 +88,7 @@ from .gates import Gate as Gate, PolygonGate as PolygonGate, load_gates as load_
 from .io import save as save, scan as scan, scan_pairs as scan_pairs
 from .io.matrix_files import save_matrix as save_matrix, scan_matrix as scan_matrix
 from .identification import peak_kinds as peak_kinds
+from .io.progress import progress as progress
 from .io.reading import Losses as Losses
 from .io.spectra.measurement import Measurement as Measurement, RecordedSpectrum as RecordedSpectrum
 from .io.spectrum_files import read_spectrum as read_spectrum, save_spectrum as save_spectrum

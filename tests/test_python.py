@@ -1,6 +1,7 @@
 """Use from Python: names, paths and frames are taken wherever the command line takes them, by all public functions."""
 
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -13,6 +14,7 @@ from polars.testing import assert_frame_equal
 import gammapolars as gp
 from gammapolars.core.frames import AnyFrame
 from gammapolars.detectors import AnyDetectors
+from tests.commandline import REPOSITORY, gammapolars
 
 FUNCTIONS = {name: getattr(gp, name) for name in gp.__all__ if inspect.isroutine(getattr(gp, name))}
 
@@ -205,3 +207,78 @@ def test_a_gate_around_a_line_is_that_of_the_command() -> None:
     assert gp.Gate.on(511, 60, (550, 560)) == gp.Gate(481.0, 541.0, ((550.0, 560.0),))
     with pytest.raises(gp.UsageError, match="must be above 0, not 0"):
         gp.Gate.around(511, fwhm=0)
+
+
+def test_a_run_is_simulated_as_by_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = gp.simulate_run("Co-60=20kBq", tmp_path / "a.root", hits=300, truth=tmp_path / "truth.parquet", tick="4ns")
+    words = ["--source", "Co-60=20kBq", "--hits", "300", "--tick", "4ns"]
+
+    assert path == tmp_path / "a.root"
+    assert gammapolars("simulate", *words, "-o", tmp_path / "b.root").code == 0
+    assert path.read_bytes() == (tmp_path / "b.root").read_bytes()
+    assert pl.read_parquet(tmp_path / "truth.parquet").height == 300
+    assert capsys.readouterr() == ("", "")
+    with pytest.raises(gp.OutputError, match="already exists: choose another output, or add overwrite=True"):
+        gp.simulate_run(["Co-60"], path, hits=3)
+
+
+def test_no_simulated_run_replaces_what_was_recorded(tmp_path: Path, toml: Path) -> None:
+    (tmp_path / "run.csv").write_text("BOARD;CHANNEL;TIMETAG;ENERGY;ENERGYSHORT;FLAGS\n0;1;5;7;6;0x0\n")
+
+    with pytest.raises(gp.OutputError, match="read by this command"):
+        gp.simulate_run("Co-60", tmp_path / "run.root", hits=3, truth=toml, detectors=toml, overwrite=True)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
+def test_a_report_is_written_as_by_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = gp.simulate_run("Co-60=20kBq", tmp_path / "a.root", hits=2000)
+    detectors = gp.load_detectors(REPOSITORY / "data" / "detectors.toml")
+    losses = gp.Losses()
+
+    page = gp.write_report(run, tmp_path / "report", detectors=detectors, random="1us:3us", losses=losses)
+
+    assert page == tmp_path / "report" / "index.html"
+    assert "Co-60" in page.read_text(encoding="utf-8") or "HPGe" in page.read_text(encoding="utf-8")
+    assert gp.scan_pairs(tmp_path / "report" / "pairs.parquet").collect()["region"].unique().len() <= 2
+    assert capsys.readouterr() == ("", "")
+    with pytest.raises(gp.OutputError, match="choose another folder, or add overwrite=True"):
+        gp.write_report(run, tmp_path / "report")
+
+
+def test_progress_is_shown_in_its_block_alone(
+    hits: pl.LazyFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gp.save(hits, tmp_path / "hits.parquet")
+    read = gp.scan(tmp_path / "hits.parquet")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr("gammapolars.core.status_line.REFRESH_S", 0)
+
+    read.collect()
+    assert capsys.readouterr().err == ""
+    with gp.progress():
+        gp.save(gp.pairs(read, "250ns"), tmp_path / "pairs.parquet")
+    shown = capsys.readouterr()
+
+    assert shown.out == ""
+    first, *_, last = shown.err.removeprefix("\r").split("\r")
+    assert re.fullmatch(r"4 hits of 4, 0 s left, \d+\.\d million/s *", first)
+    assert re.fullmatch(r"4 hits read in \d+\.\d s, \d+\.\d million/s *\n", last)
+    assert "\033" not in shown.err
+    read.collect()
+    assert capsys.readouterr().err == ""
+
+
+def test_progress_in_a_file_of_messages_is_a_line_at_the_end(
+    hits: pl.LazyFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gp.save(hits, tmp_path / "hits.arrow")
+
+    with gp.progress():
+        gp.scan(tmp_path / "hits.arrow").collect()
+        gp.scan(tmp_path / "hits.arrow").collect()
+
+    assert re.fullmatch(r"4 hits read in \d+\.\d s, \d+\.\d million/s\n", capsys.readouterr().err)
+    with gp.progress():
+        pass
+    assert capsys.readouterr().err == ""

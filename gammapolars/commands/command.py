@@ -160,7 +160,7 @@ def performed(folder: str, options: Any) -> "CommandSummary":
     check_limit()
     run, started = import_module(f"{folder}.run"), time.perf_counter()
     raise_on_interrupt()
-    with on_command_line(), guarded_outputs(options), ExitStack() as stack:
+    with guarded_outputs(options), ExitStack() as stack:
         if hasattr(run, "check"):
             run.check(options)
         summary = _asked_of(run, folder.rpartition(".")[2], options, stack)
@@ -176,8 +176,10 @@ def lines_of(folder: str, summary: "CommandSummary") -> list[str]:
 
 def _perform(folder: str, options: Any, *, as_json: bool) -> None:
     """Do the work of a command, and print its summary."""
-    summary = performed(folder, options)
-    if as_json:
-        print(visible_json(json.dumps(summary.to_json(), ensure_ascii=not is_unicode(sys.stdout), allow_nan=False)))
-    else:
-        print("\n".join(lines_of(folder, summary)))
+    with on_command_line():
+        summary = performed(folder, options)
+        if as_json:
+            escaped = not is_unicode(sys.stdout)
+            print(visible_json(json.dumps(summary.to_json(), ensure_ascii=escaped, allow_nan=False)))
+        else:
+            print("\n".join(lines_of(folder, summary)))

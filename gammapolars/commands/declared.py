@@ -125,6 +125,8 @@ def inputs_of(options: Any, updates: Sequence[tuple[str, Path]] = ()) -> "Record
         for value in _values(getattr(options, name)):
             if marker.what == "runs":
                 names.append(value)
+            elif not isinstance(value, str | Path):  # detectors that Python gives
+                files += [] if value.drift_path is None else [value.drift_path]
             elif marker.what == "detectors":
                 of = (("detectors", Path(value)), *(("drift", path) for path in _drift_tables(Path(value))))
                 files += [

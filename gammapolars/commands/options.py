@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from gammapolars.commands.completion import flags
 from gammapolars.commands.declared import DETECTORS, FILE, RUNS
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gammapolars import io
     from gammapolars.analysis import recording, saved_pairs
     from gammapolars.corrections import Selection
-    from gammapolars.detectors import Detectors
+    from gammapolars.detectors import AnyDetectors, Detectors
 
 Runs = Annotated[
     list[str], argument("RUN", "Files or patterns (*.root) of one run, or folders that hold one run each."), RUNS
@@ -94,6 +94,12 @@ OF_COINCIDENCES = {"--random": "random", "--reject": "reject"}
 """Settings for pairs of hits, by option: saved pairs were made as another command was asked to."""
 
 
+Options = TypeVar("Options", bound="Reading")
+
+LOSSES = "_losses"
+"""Where options keep the collector of damage that Python gives: it is no option."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reading:
     """How runs are read."""
@@ -153,7 +159,7 @@ class Reading:
             bin_layout=self.bin_layout,
             columns=self.known.columns,
             rollover_ps=rollover_ps(self.bits, self.known.columns) if self.bits else None,
-            losses=Losses(keep_going=self.keep_going),
+            losses=self.__dict__.get(LOSSES) or Losses(keep_going=self.keep_going),
         )
         return open_runs(
             *names,
@@ -216,8 +222,14 @@ class Saving:
     overwrite: Annotated[bool, "Replace outputs that exist."] = False
 
 
-def described_by(path: Path | None) -> "Detectors":
+def described_by(detectors: "AnyDetectors | None") -> "Detectors":
     """The content of a detectors.toml; nothing where none is given."""
-    from gammapolars.detectors import Detectors, load_detectors
+    from gammapolars.detectors import Detectors, detectors_of
 
-    return load_detectors(path) if path else Detectors()
+    return Detectors() if detectors is None else detectors_of(detectors)
+
+
+def with_losses(options: Options, losses: "io.Losses | None") -> Options:
+    """The same options of a command that reads runs, with a collector of damage."""
+    options.__dict__[LOSSES] = losses  # not one of the fields: it is no option
+    return options

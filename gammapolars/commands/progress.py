@@ -4,11 +4,12 @@ import sys
 import time
 from collections.abc import Callable
 
-REFRESH_S = 0.2
+from gammapolars.core.status_line import REFRESH_S, reading_text
+from gammapolars.core.wording import is_on_command_line
 
 
 class Progress:
-    """Hits, rate and time left on stderr while a run is read; silent where stderr is no terminal.
+    """Hits, rate and time left on stderr while a run is read; silent where stderr is no terminal, and in Python.
 
     Call it with the hits so far.
 
@@ -19,7 +20,7 @@ class Progress:
 
     def __init__(self, total: Callable[[], int | None], of: str = "hits") -> None:
         self._of = of
-        self._shown = sys.stderr.isatty()
+        self._shown = sys.stderr.isatty() and is_on_command_line()
         self._total = total() if self._shown else None
         self._started = self._last = time.monotonic()
 
@@ -40,8 +41,5 @@ class Progress:
         if not self._shown or now - self._last < REFRESH_S:
             return
         self._last = now
-        rate = hits / (now - self._started)
-        left = ""
-        if self._total and rate:
-            left = f" of {self._total:,}, {(self._total - hits) / rate:.0f} s left"
-        print(f"\r\033[K{hits:,} {self._of}{left}, {rate / 1e6:.1f} million/s", end="", file=sys.stderr, flush=True)
+        text = reading_text(hits, self._total, now - self._started, self._of)
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

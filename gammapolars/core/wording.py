@@ -14,7 +14,12 @@ def setting(shell: str, python: str) -> str:
         shell: as the command line has it, such as `--overwrite`.
         python: as the public functions have it, such as `overwrite=True`.
     """
-    return shell if _speaker["is_shell"] else python
+    return shell if is_on_command_line() else python
+
+
+def is_on_command_line() -> bool:
+    """Whether a command is at work, and not a program that uses the package."""
+    return _speaker["is_shell"]
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from gammapolars.io import columnar, untrusted
 from gammapolars.io.columnar import Metadata
 from gammapolars.io.compass import bin as compass_bin
 from gammapolars.io.reading import Reading
+from gammapolars.io.remote import is_remote
 from gammapolars.io.root import compass_pairs as root_pairs
 from gammapolars.io.root import tables as root
 
@@ -49,8 +50,13 @@ class Format:
     unchecked: bool = False
 
 
-def _count_rows(_: Path, __: Reading, hits: pl.LazyFrame) -> int:
+def count_rows(_: Path, __: Reading, hits: pl.LazyFrame) -> int:
+    """The number of rows, by reading one column of them."""
     return int(hits.select(pl.len()).collect().item())
+
+
+def _count_in_footer(path: Path, reading: Reading, hits: pl.LazyFrame) -> int:
+    return count_rows(path, reading, hits) if is_remote(path) else untrusted.rows_of_parquet(path)
 
 
 FORMATS = {
@@ -68,7 +74,7 @@ FORMATS = {
     ".csv": Format(columnar.scan_csv, save=columnar.sink_csv),
     ".parquet": Format(
         lambda path, _: untrusted.scan_parquet(path),
-        count=_count_rows,
+        count=_count_in_footer,
         save=columnar.sink_parquet,
         text=columnar.text_in_parquet,
         remote=True,
@@ -76,7 +82,7 @@ FORMATS = {
     ),
     ".arrow": Format(
         lambda path, _: untrusted.scan_arrow(path),
-        count=_count_rows,
+        count=count_rows,
         save=columnar.sink_arrow,
         text=columnar.text_in_arrow,
         unchecked=True,

@@ -70,6 +70,18 @@ def scan_parquet(path: Path) -> pl.LazyFrame:
     return lazy_frame(schema, batches, of=path)
 
 
+def rows_of_parquet(path: Path) -> int:
+    """How many rows a Parquet file holds, by its footer.
+
+    Raises:
+        InputError: it is no Parquet file, or its footer cannot be right.
+    """
+    try:
+        return _checked_rows(path)
+    except CRASHES as error:
+        raise _unreadable(path, "Parquet", error) from None
+
+
 def read_parquet(data: bytes) -> tuple[pl.DataFrame, dict[str, str]]:
     """The whole table of a small Parquet file's bytes, and the texts that it carries.
 

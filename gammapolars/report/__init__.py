@@ -21,7 +21,7 @@ from gammapolars.report.runs import recordings
 from gammapolars.report.saved_pairs import analyse_pairs, contents_of_pairs
 from gammapolars.spectra.matrices import axes_of
 
-__all__ = ["make_report", "make_report_of_pairs", "write_report"]
+__all__ = ["make_report", "make_report_of_pairs", "write_page"]
 
 TABLES = ("pairs", "spectra", "matrix")
 """Tables next to the page."""
@@ -39,7 +39,7 @@ def make_report(
 ) -> PairSummary:
     """Analyse a run in one pass and write its report, with its pairs, spectra and matrix as Parquet next to the page.
 
-    The folder is as for `write_report`, and refused before the run is read. With `random` windows, such as `1us:3us`,
+    The folder is as for `write_page`, and refused before the run is read. With `random` windows, such as `1us:3us`,
     or `auto`, random coincidences are measured there and subtracted. Several runs are read together, and then each by
     itself. `tell` is called with the present step when the runs have been read. `is_live` is whether gates can be
     drawn on the page.
@@ -106,9 +106,7 @@ def _listed(analysis: Analysis) -> list[File]:
     return [File(f"{name}.parquet", text) for name, text in what.items()]
 
 
-def write_report(
-    analysis: Analysis, folder: str | Path, *, overwrite: bool = False, now: datetime | None = None
-) -> Path:
+def write_page(analysis: Analysis, folder: str | Path, *, overwrite: bool = False, now: datetime | None = None) -> Path:
     """Write a run's report: `index.html`, complete in itself, and its figures as PNG files next to it; its page's path.
 
     The folder, in one that exists, appears under its name only when it is complete. Where it exists already, and may by

@@ -16,6 +16,7 @@ from polars.io.plugins import register_io_source
 from gammapolars.core.errors import TableError
 from gammapolars.core.file_identity import begin_reading, is_filled
 from gammapolars.core.frames import AnyFrame, lazy
+from gammapolars.core.readings import watched
 from gammapolars.core.threads import check_process, threads
 from gammapolars.streaming.time_order import REORDER_PS, OnRepair, time_ordered
 from gammapolars.streaming.wild_times import OnWild
@@ -72,9 +73,12 @@ def lazy_frame(schema: pl.Schema | dict[str, pl.DataType], batches: Batches, *, 
         del batch_size  # a hint only; batches follow the file's own layout
         if of is not None:
             begin_reading(of, filled=filled)
+        watch = None if of is None else watched(of)
         left = n_rows
         names = columns if with_columns is None else [name for name in columns if name in with_columns]
         for batch in batches(names or columns[:1]):
+            if watch:
+                watch(batch.height)
             frame = batch if with_columns is None else batch.select(with_columns)
             if left is not None:
                 frame = frame.head(left)

@@ -104,6 +104,7 @@ PUBLIC = [
     "peak_kinds",
     "per_second",
     "plot",
+    "progress",
     "project",
     "psd",
     "read_spectrum",
@@ -116,6 +117,7 @@ PUBLIC = [
     "scan_matrix",
     "scan_pairs",
     "select_hits",
+    "simulate_run",
     "slices",
     "spectrum",
     "subtract",
@@ -125,6 +127,7 @@ PUBLIC = [
     "triples",
     "true_rates",
     "veto",
+    "write_report",
 ]
 
 

@@ -14,8 +14,9 @@ import pytest
 from gammapolars.commands.progress import Progress
 from gammapolars.core.errors import OutputError
 from gammapolars.core.units import Window
+from gammapolars.core.wording import on_command_line
 from gammapolars.detectors import Detectors
-from gammapolars.report import content, drawing, estimates, lines, numbers, pair_text, spots, text, write_report
+from gammapolars.report import content, drawing, estimates, lines, numbers, pair_text, spots, text, write_page
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.estimates import PromptPeak
 from gammapolars.report.lines import Peak, lines_of, peak_table
@@ -435,7 +436,7 @@ def entries(folder: Path) -> set[str]:
 
 @pytest.mark.usefixtures("undrawn")
 def test_report_is_written_whole(tmp_path: Path) -> None:
-    page = write_report(analyses.empty(), tmp_path / "report", now=NOW)
+    page = write_page(analyses.empty(), tmp_path / "report", now=NOW)
     assert page == tmp_path / "report" / "index.html"
     assert entries(tmp_path) == {"report"}
     assert entries(page.parent) == FILES
@@ -450,9 +451,9 @@ def test_what_exists_is_left_alone_unless_told_otherwise(tmp_path: Path, cobalt:
     (folder / "notes.txt").write_text("mine")
     (folder / "index.html").write_text("old")
     with pytest.raises(OutputError, match="already exists"):
-        write_report(cobalt, folder)
+        write_page(cobalt, folder)
     assert (folder / "index.html").read_text() == "old"
-    write_report(cobalt, folder, overwrite=True)
+    write_page(cobalt, folder, overwrite=True)
     assert entries(folder) == FILES | {"notes.txt"}
     assert (folder / "notes.txt").read_text() == "mine"
     assert (folder / "index.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
@@ -476,7 +477,7 @@ def test_a_failure_leaves_nothing_behind(
     monkeypatch.setattr("gammapolars.report.contents", lambda analysis, now: dict.fromkeys(sorted(FILES), b"x"))
     monkeypatch.setattr("pathlib.Path.write_bytes", fail)
     with pytest.raises(OutputError, match="No space left on device"):
-        write_report(cobalt, folder, overwrite=overwrite)
+        write_page(cobalt, folder, overwrite=overwrite)
     assert entries(tmp_path) == ({"report"} if overwrite else set())
     if overwrite:
         assert entries(folder) == {"index.html"}
@@ -489,7 +490,7 @@ def test_impossible_places_are_one_line_errors(tmp_path: Path, cobalt: Analysis)
     file.write_text("x")
     for folder in (file, tmp_path / "no" / "such" / "report", file / "report", tmp_path / ("n" * 300)):
         with pytest.raises(OutputError) as error:
-            write_report(cobalt, folder, overwrite=True)
+            write_page(cobalt, folder, overwrite=True)
         assert "\n" not in str(error.value)
         assert str(folder) in str(error.value)
     assert entries(tmp_path) == {"file"}
@@ -523,10 +524,13 @@ def test_it_is_told_which_figure_is_drawn() -> None:
 def test_what_is_done_is_shown_on_a_terminal_alone(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Progress(lambda: None).tell("drawing figure 1 of 4: rates")
+    with on_command_line():
+        Progress(lambda: None).tell("drawing figure 1 of 4: rates")
     assert capsys.readouterr() == ("", "")
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    with Progress(lambda: None) as progress:
+    Progress(lambda: None).tell("in Python")
+    assert capsys.readouterr() == ("", "")
+    with on_command_line(), Progress(lambda: None) as progress:
         progress.tell("drawing figure 1 of 4: rates")
     assert capsys.readouterr() == ("", "\r\033[Kdrawing figure 1 of 4: rates\r\033[K")
 

@@ -54,7 +54,7 @@ def simulate(options: SimulateOptions) -> SimulateSummary:
             hits=options.hits,
             duration_s=None if seconds is None else seconds / PS_PER_S,
             seed=options.seed,
-            detectors=described_by(options.detectors) if options.detectors else None,
+            detectors=None if options.detectors is None else described_by(options.detectors),
             truth=options.truth,
             layout=options.layout,
             solid_angle=options.solid_angle,
