@@ -274,6 +274,18 @@ def test_a_run_within_one_bin_shows_it() -> None:
     assert found["counts"].to_list() == [2]
 
 
+def test_masked_hits_have_no_rate_but_their_time_counts() -> None:
+    hits = frame((number * 10**10, number % 2, 0, 0, PILE_UP if number % 3 else 0) for number in range(3001))
+    ends = hits[[0, -1]].with_columns(flags=pl.lit(0, pl.UInt32))
+    marked = pl.concat([ends[:1], hits[1:-1], ends[1:]])
+
+    found = fed(Rates(mask=PILE_UP), hits=in_batches(marked, 2)).table()
+
+    assert found.equals(fed(Rates(), hits=[marked.filter(flags=0)]).table())
+    late = fed(Rates(mask=PILE_UP), hits=[hits.with_columns(flags=pl.lit(PILE_UP, pl.UInt32))[:1500], hits[1500:]])
+    assert late.table()["time_s"][-1] == found["time_s"][-1]
+
+
 def test_rates_of_nothing_are_an_empty_table() -> None:
     found = fed(Rates(), hits=[frame([])]).table()
 
