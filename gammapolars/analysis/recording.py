@@ -77,13 +77,13 @@ class Recording:
         """The same runs without offsets, calibrations and corrections, other than for the selection of hits."""
         return replace(self, detectors=Detectors())
 
-    def masks(self, reject: str | Mapping[str, int]) -> dict[str, int]:
+    def masks(self, reject: str | int | Mapping[str, int]) -> dict[str, int]:
         """The masks, by name, of what disqualifies a hit: the flags that `--reject` names, and the selection.
 
         Raises:
             UsageError: an unknown flag.
         """
-        flags = parse_reject(reject) if isinstance(reject, str) else dict(reject)
+        flags = dict(reject) if isinstance(reject, Mapping) else parse_reject(reject)
         return flags | (REMOVED if self.selection else {})
 
     def in_adc(self) -> "Recording":

@@ -167,7 +167,7 @@ def test_without_limits_nothing_is_done(tmp_path: Path, monkeypatch: pytest.Monk
     for name in ("marked", "kept", "needed", "check"):
         monkeypatch.setattr(Selection, name, called)
     assert recording.selection is None
-    assert recording.masks("pile_up") == {"pile_up": 0x8000}
+    assert recording.masks("pile_up") == recording.masks(0x8000) == {"pile_up": 0x8000}
     assert recording.hits.explain() == recording.runs.hits.select(hits.columns).explain()
     assert pl.concat(recording.frames()).equals(hits)
     assert recording.used(hits) is hits

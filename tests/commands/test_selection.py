@@ -46,6 +46,7 @@ COMMANDS = {
     "angular": f"angular {RUN} --on 1332.5 --and 1173.2 --width 20 --order 2 -o w.csv",
     "lifetime": f"lifetime {RUN} --start HPGe-1 --stop HPGe-2 --window=-20us:20us --start-gate 250:3000 -o l.csv",
     "peaks": f"peaks {RUN} -o p.csv",
+    "pulse shapes": f"spectrum {RUN.replace('run.', 'shapes.')} --axis psd -o s.csv",
     "report": f"report {RUN} -o report",
 }
 EVERY_DAY = 8
@@ -66,7 +67,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "d.toml").write_text(text)
     hits = pl.read_parquet(folder / "run.parquet")
     flags = pl.when(pl.int_range(pl.len()) % 7 == 0).then(0x8000).otherwise("flags").cast(pl.UInt32)
-    hits.with_columns(flags=flags).write_parquet(folder / "run.parquet")
+    flagged = hits.with_columns(flags=flags)
+    flagged.write_parquet(folder / "run.parquet")
+    short = (
+        pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.col("adc") // 2).otherwise(pl.col("adc") - pl.col("adc") // 10)
+    )
+    flagged.with_columns(adc_short=short.cast(pl.UInt16)).write_parquet(folder / "shapes.parquet")
     half = int(hits["timestamp_ps"][HITS // 2])
     (folder / "late.toml").write_text(GATE.format(half=half))
     return folder
@@ -185,10 +191,6 @@ def test_a_polygon_of_the_pulse_shape_keeps_hits_and_adds_no_column(
 ) -> None:
     monkeypatch.chdir(folder)
     hits = pl.read_parquet("run.parquet")
-    short = (
-        pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.col("adc") // 2).otherwise(pl.col("adc") - pl.col("adc") // 10)
-    )
-    hits.with_columns(adc_short=short.cast(pl.UInt16)).write_parquet("shapes.parquet")
     vertices = "psd,timestamp_ps\n0.3,-1e18\n0.7,-1e18\n0.7,1e18\n0.3,1e18\n"
     Path("n.csv").write_text(vertices)
 

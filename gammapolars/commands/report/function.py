@@ -22,6 +22,8 @@ def write_report(
     window: AnyWindow = defaults.WINDOW,
     random: str | Sequence[AnyWindow] = (),
     reject: str | int = defaults.REJECT,
+    min_energy_kev: float | None = None,
+    keep: str | Path | None = None,
     live: bool = True,
     many_pairs: bool = False,
     tree: str | None = None,
@@ -45,6 +47,8 @@ def write_report(
         window: the coincidence window, as for `pairs`.
         random: windows of random coincidences, which are subtracted, as for `pairs`.
         reject: flags that reject a hit: names, a mask, or `none`.
+        min_energy_kev: a threshold (keV) for all detectors besides those in detectors.toml, as for `select_hits`.
+        keep: a file of polygons, in which hits have to lie.
         live: whether the page has a matrix on which gates can be drawn.
         many_pairs: whether to go on even if more than 10 pairs per hit, or 10^10 in all, are expected.
         tree: as for `scan`, and so are the others that follow.
@@ -71,6 +75,8 @@ def write_report(
     options = ReportOptions(
         names=[str(name) for name in names],
         output=Path(folder),
+        min_energy=min_energy_kev,
+        keep=None if keep is None else Path(keep),
         live=live,
         many_pairs=many_pairs,
         tree=tree,
