@@ -86,6 +86,18 @@ def test_random_windows_give_pairs_weights_by_which_spectra_are_net() -> None:
     assert_frame_equal(pl.read_parquet("saved.parquet"), spectrum, check_row_order=False)
 
 
+def test_random_pairs_that_a_query_counts_like_prompt_ones_are_a_warning() -> None:
+    count = "import polars as pl\ndef query(pairs):\n    return pairs.select(pl.len())\n"
+    prompt = count.replace("pairs.select", "pairs.filter(pl.col('region') == 'prompt').select")
+    random = ("--random", "1us:3us")
+    asked(PAIRS, *random, output="pairs.parquet")
+
+    for words, run in ((random, "run.parquet"), ((), "pairs.parquet")):
+        assert "counted like prompt ones" in " ".join(asked(count, *words, run=run)["warnings"])
+        assert "counted like prompt ones" not in " ".join(asked(prompt, *words, run=run)["warnings"])
+    assert "counted like prompt ones" not in " ".join(asked(count)["warnings"])
+
+
 def test_a_query_gets_the_settings_that_it_asks_for() -> None:
     asked(
         "import polars as pl\ndef query(hits, *, detectors, window, reject):\n"
@@ -125,6 +137,8 @@ def test_detectors_without_a_calibration_are_named() -> None:
     assert said in asked(ENERGIES, "--detectors", "part.toml")["warnings"]
     assert said in asked(PAIRS, "--detectors", "part.toml")["warnings"]
     assert pl.read_parquet("out.parquet")["energy_kev_a"].null_count() > 0
+    asked(PAIRS, output="pairs.parquet")
+    assert said in asked(PAIRS, "--detectors", "part.toml", run="pairs.parquet")["warnings"]
     assert (
         said not in asked("def query(hits):\n    return hits.select('adc')\n", "--detectors", "part.toml")["warnings"]
     )

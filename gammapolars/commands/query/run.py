@@ -1,6 +1,5 @@
 """A query over a run or saved pairs, its result streamed to a file."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from gammapolars.commands.given import is_given
 from gammapolars.commands.options import OF_COINCIDENCES
 from gammapolars.commands.query import outputs, queries
 from gammapolars.commands.query.columns import MissingColumns, missing_columns
-from gammapolars.commands.query.inputs import RunTables, without_energies
+from gammapolars.commands.query.inputs import RunTables, SavedTables
 from gammapolars.commands.query.own_options import Asked
 from gammapolars.commands.query.parse import QueryOptions
 from gammapolars.commands.query.records import (
@@ -31,14 +30,11 @@ from gammapolars.commands.query.records import (
     SavedPairsQuerySummary,
 )
 from gammapolars.commands.query_files import query_files, replaces_shipped
-from gammapolars.core.errors import InputError, UsageError
+from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
 from gammapolars.core.records import Rows, entries
-from gammapolars.core.schema import HITS
-from gammapolars.corrections import calibrate
 from gammapolars.detectors import Detectors
 from gammapolars.io.pairs import ADVICE
-from gammapolars.streaming.slices import lazy_frame
 
 LOST = ("hits_damaged", "hits_out_of_range", "hits_repeated", "left_out")
 
@@ -117,10 +113,11 @@ def _settings(own: queries.Query, detectors: Detectors, options: QueryOptions) -
     return {name: known[name] for name in own.signature.settings}
 
 
-def _plan(asked: Asked, tables: dict[str, pl.LazyFrame], settings: dict[str, Any]) -> pl.LazyFrame:
+def _plan(asked: Asked, tables: RunTables | SavedTables, settings: dict[str, Any]) -> pl.LazyFrame:
     """The result of a query, whose columns are all there."""
     own = asked.query
-    result = own.run(tables.get("hits"), tables.get("pairs"), asked.values | settings)
+    taken = {name: getattr(tables, name)() for name in (own.signature.first, *own.signature.tables)}
+    result = own.run(taken.get("hits"), taken.get("pairs"), asked.values | settings)
     try:
         result.collect_schema()
     except Exception as error:
@@ -141,31 +138,23 @@ def _of_pairs(asked: Asked, saved: SavedPairs, options: QueryOptions) -> SavedPa
     if not own.takes_pairs:
         raise UsageError(f"{saved.name} contains pairs, but query '{own.name}' takes single hits: {ADVICE}")
     window = options.window if is_given(options, "window") else None
-    pairs = saved.within(window, saved.files.pairs) if window else saved.files.pairs
-    if not saved.is_calibrated:
-        pairs = without_energies(pairs)
-    elif not saved.files.has_energies:
-        pairs = calibrate(pairs, saved.detectors)
+    tables = SavedTables(saved, window)
     missing = missing_columns(saved.name, saved.files.columns, options.detectors, calibrated=saved.is_calibrated)
     with missing.explained(own):
-        result = _plan(asked, {"hits": _no_hits(saved), "pairs": pairs}, _settings(own, saved.detectors, options))
-    tally = saved.count(pairs=pairs.select(*ENDS, *(["region"] if "region" in pairs.collect_schema() else [])))
-    summary = SavedPairsQuerySummary(
-        **saved.summary(tally, _replaced(own.path), window=window), query=own.name, arguments=_arguments(asked)
-    )
-    origin = partial(saved.provenance, summary)
+        result = _plan(asked, tables, _settings(own, saved.detectors, options))
+    columns = [name for name in tables.all.collect_schema() if name in (*ENDS, "region")]
+    tally = saved.count(pairs=tables.all.select(columns))
+
+    def summary() -> SavedPairsQuerySummary:
+        shared = saved.summary(tally, (*_replaced(own.path), *tables.warnings), window=window)
+        return SavedPairsQuerySummary(**shared, query=own.name, arguments=_arguments(asked))
+
+    def origin() -> dict[str, str]:
+        return saved.provenance(summary())
+
     with missing.explained(own):
         outputs.write(own, result, options.output, origin, saved.detectors, overwrite=options.overwrite)
-    return summary.saved(*options.output)
-
-
-def _no_hits(saved: SavedPairs) -> pl.LazyFrame:
-    """Hits that a query of saved pairs must not ask for."""
-
-    def batches(_: list[str]) -> Iterator[pl.DataFrame]:
-        raise InputError(f"{saved.name} contains pairs, but the query also reads single hits: {ADVICE}")
-
-    return lazy_frame(pl.Schema(HITS.columns | {"energy_kev": pl.Float64}), batches)
+    return summary().saved(*options.output)
 
 
 def _of_run(asked: Asked, recording: Recording, options: QueryOptions) -> QuerySummary:
@@ -180,8 +169,7 @@ def _of_run(asked: Asked, recording: Recording, options: QueryOptions) -> QueryS
     tables = RunTables(recording, rule, preselection)
     missing = _missing(tables, options)
     with missing.explained(own):
-        needed = {name: getattr(tables, name)() for name in (own.signature.first, *own.signature.tables)}
-        result = _plan(asked, needed, settings)
+        result = _plan(asked, tables, settings)
 
         def origin() -> dict[str, str]:
             return _summary(asked, tables).provenance(recording)
