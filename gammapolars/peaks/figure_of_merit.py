@@ -10,6 +10,7 @@ from scipy.special import ndtr
 
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.frames import AnyFrame, eager
 from gammapolars.core.pulse_shape import PSD
 from gammapolars.core.schema import DType, floats
 from gammapolars.core.types import Floats, Range
@@ -33,7 +34,7 @@ TINY = 1e-9
 MOST_BINS = 1_000_000
 
 
-def figure_of_merit(shapes: pl.DataFrame | pl.LazyFrame, *, between: Range | None = None) -> pl.DataFrame:
+def figure_of_merit(shapes: AnyFrame, *, between: Range | None = None) -> pl.DataFrame:
     """The figure of merit of pulse shape discrimination: the distance of two peaks over the sum of their FWHM.
 
     Two Gaussians and a constant background are fitted to each distribution, by the likelihood of its counts (Winyard et
@@ -57,7 +58,7 @@ def figure_of_merit(shapes: pl.DataFrame | pl.LazyFrame, *, between: Range | Non
     """
     if between is not None and not between[0] < between[1]:
         raise UsageError(f"a range of pulse shapes must rise, not go from {between[0]:g} to {between[1]:g}")
-    table = shapes.lazy().collect()
+    table = eager(shapes, "spectrum")
     if missing := [name for name in (PSD, "counts") if name not in table.columns]:
         raise TableError(f"this frame has no distributions of the pulse shape: it has no column '{missing[0]}'")
     keys = [name for name in KEYS if name in table.columns]
