@@ -152,3 +152,13 @@ def test_without_pulse_shapes_an_error_says_why(
     Path("late.toml").write_text(POLYGON)
 
     assert reason in gammapolars(*words.split()).error
+
+
+def test_neutrons_are_simulated_alike_in_python_and_on_the_command_line(tmp_path: Path) -> None:
+    one = gp.simulate_run("Co-60=20kBq", tmp_path / "a.root", hits=50, neutrons=0.5)
+    other = tmp_path / "b.root"
+    assert (
+        gammapolars("simulate", "--source", "Co-60=20kBq", "--hits", "50", "--neutrons", "0.5", "-o", other).code == 0
+    )
+    assert one.read_bytes() == other.read_bytes()
+    assert "adc_short" in gp.scan(one).collect_schema()

@@ -25,6 +25,7 @@ def simulate_run(
     tick: str | None = None,
     dead_time: str | None = None,
     drift: float = 0.0,
+    neutrons: float | None = None,
     correlation: str | Sequence[str] = (),
     overwrite: bool = False,
 ) -> Path:
@@ -47,6 +48,7 @@ def simulate_run(
         tick: step of the digitizer's clock, such as `4ns`.
         dead_time: after each hit, such as `2us`.
         drift: relative change of all gains per hour.
+        neutrons: the charge in a short gate is written, too, and this fraction of hits has the pulse shape of neutrons.
         correlation: of two lines of a cascade, such as `1173.2,1332.5=4,2,0`, or several.
         overwrite: whether files of these names are replaced.
 
@@ -75,6 +77,7 @@ def simulate_run(
         tick=tick,
         dead_time=dead_time,
         drift=drift,
+        neutrons=neutrons,
         overwrite=overwrite,
         **given,
     )
