@@ -11,12 +11,13 @@ from gammapolars.activities.few_counts import CountingLimits
 from gammapolars.activities.limits import counts_per_bq, currie_limits, upper_limit
 from gammapolars.activities.points import check_times
 from gammapolars.core.errors import UsageError
+from gammapolars.core.overview import Overview
 
 K_95 = float(ndtri(0.95))
 
 
-@dataclass(frozen=True)
-class Activity:
+@dataclass(frozen=True, repr=False)
+class Activity(Overview):
     """An activity and its uncertainty budget, all in Bq; uncertainties are one standard deviation.
 
     Attributes:

@@ -9,12 +9,13 @@ import polars as pl
 
 from gammapolars.activities.decay import Measurement
 from gammapolars.core.errors import UsageError
+from gammapolars.core.overview import Overview
 from gammapolars.core.types import Floats
 from gammapolars.detectors import Covariance, Detector
 
 
-@dataclass(frozen=True)
-class EfficiencyCurve:
+@dataclass(frozen=True, repr=False)
+class EfficiencyCurve(Overview):
     """ln ε = Σ p_i (ln E/MeV)^i, with its uncertainty.
 
     Attributes:

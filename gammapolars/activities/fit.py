@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -40,7 +40,7 @@ class Trial(NamedTuple):
     bic: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EfficiencyFit(EfficiencyCurve):
     """An efficiency curve with the fitted points.
 
@@ -53,6 +53,8 @@ class EfficiencyFit(EfficiencyCurve):
         tried: the orders that were compared; one, if it was given.
         warnings: cautions for the use of the curve.
     """
+
+    TABLES: ClassVar = ("points",)
 
     chi2: float = 0.0
     ndf: int = 0

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from scipy.special import log_ndtr, ndtri, ndtri_exp
 
 from gammapolars.core.errors import UsageError
+from gammapolars.core.overview import html_of
 
 
 class CurrieLimits(NamedTuple):
@@ -18,6 +19,9 @@ class CurrieLimits(NamedTuple):
 
     critical: float
     detection: float
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
 
 def currie_limits(

@@ -11,6 +11,7 @@ from scipy.special import erf, ndtr
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.frames import AnyFrame, eager
+from gammapolars.core.overview import html_of
 from gammapolars.core.types import Floats
 
 REGION_FWHM = 1.25
@@ -54,6 +55,9 @@ class LineCounts(NamedTuple):
     null_variance: float
     unit: float
     ratio: float
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
 
 class LineBins(NamedTuple):

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -26,7 +26,7 @@ ROUNDS = 10
 Fwhm = tuple[float, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NuclideActivity(Activity):
     """The activity of a nuclide: the weighted mean of its lines.
 
@@ -39,6 +39,8 @@ class NuclideActivity(Activity):
             whether a peak was found there, or counts were summed.
         warnings: cautions for its use.
     """
+
+    TABLES: ClassVar = ("lines",)
 
     nuclide: str = ""
     chi2: float = 0.0

@@ -11,6 +11,7 @@ import polars as pl
 
 from gammapolars.angular.directions import legendre
 from gammapolars.core.errors import CalibrationError, UsageError
+from gammapolars.core.overview import Overview
 from gammapolars.core.records import Part
 from gammapolars.core.types import Floats
 from gammapolars.core.wording import setting
@@ -21,8 +22,8 @@ ITERATIONS = 50
 CONVERGED = 1e-10
 
 
-@dataclass(frozen=True)
-class AngularFit(Part):
+@dataclass(frozen=True, repr=False)
+class AngularFit(Part, Overview):
     """W(θ) = A0 [1 + a2 P2(cos θ) + a4 P4(cos θ)], fitted by least squares.
 
     Attributes:
@@ -37,6 +38,8 @@ class AngularFit(Part):
             two detectors is one), `counts` (net coincidences), `counts_unc`, `expected` (without correlation, at A0).
         w_covariance: of `w` in the table, (angles, angles): angles share detectors.
     """
+
+    TABLES: ClassVar = ("table",)
 
     HIDDEN: ClassVar = ("a0", "table")
     DERIVED: ClassVar = ("a2_point", "a2_point_unc", "a4_point", "a4_point_unc")

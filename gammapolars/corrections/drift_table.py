@@ -1,11 +1,12 @@
 """Tables of gain factors over time, and which runs they are of."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import polars as pl
 
 from gammapolars.core.errors import TableError
+from gammapolars.core.overview import Overview
 from gammapolars.core.schema import DRIFT, require
 
 
@@ -25,8 +26,8 @@ class DriftRun(NamedTuple):
     last_timestamp_ps: int
 
 
-@dataclass(frozen=True)
-class Drift:
+@dataclass(frozen=True, repr=False)
+class Drift(Overview):
     """Gain factors over time.
 
     Attributes:
@@ -34,6 +35,8 @@ class Drift:
         runs: information on the runs; empty for a table from another source.
         source: its name in messages.
     """
+
+    TABLES: ClassVar = ("table",)
 
     table: pl.DataFrame
     runs: tuple[DriftRun, ...] = ()

@@ -7,14 +7,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from gammapolars.core.digits import plus_minus
 from gammapolars.core.errors import DetectorsError, UnknownDetectorError, UsageError
+from gammapolars.core.overview import Overview, Section, columns_of
 from gammapolars.core.types import Key
+from gammapolars.core.units import format_ps
 from gammapolars.core.wording import setting
 from gammapolars.detectors.clocks import BoardClock
 from gammapolars.detectors.columns import Column
 from gammapolars.detectors.sources import CalibrationSource
 
 MAX_NUMBER = 2**16 - 1
+
+_POWERS = ("", " adc", *(f" adc^{order}" for order in range(2, 32)))
 
 Coefficients = tuple[float, ...]
 Covariance = tuple[Coefficients, ...]
@@ -106,8 +111,8 @@ def _limits(threshold: float | None, within: tuple[float, float] | None) -> tupl
     return (low if threshold is None else max(low, threshold)), high
 
 
-@dataclass(frozen=True)
-class Detectors:
+@dataclass(frozen=True, repr=False)
+class Detectors(Overview):
     """An experiment's detectors, found by (board, channel) or by name: `detectors[0, 3]`, `detectors["HPGe-1"]`.
 
     Attributes:
@@ -164,6 +169,13 @@ class Detectors:
             return replace(self, folder=folder, drift=Path(os.path.relpath(path, folder.resolve())).as_posix())
         except ValueError:  # on another drive
             return replace(self, folder=folder, drift=str(path))
+
+    def _sections(self) -> Iterator[Section]:
+        """A row for each detector, then the sources."""
+        yield columns_of([_words(detector) for detector in self.all])
+        for source in self.sources:
+            activity = plus_minus(source.activity_bq, source.activity_bq_unc)
+            yield Section((), (), f"Source {source.name}: {activity} Bq on {source.reference_date:%Y-%m-%d}")
 
     def __iter__(self) -> Iterator[Detector]:
         return iter(self.all)
@@ -240,6 +252,21 @@ class Detectors:
         names = ", ".join(detector.name for detector in self.all)
         others = f", or a name in detectors.toml ({names})" if names else setting("", "; `detectors` describes names")
         return UnknownDetectorError(f"unknown detector '{name}': write board/channel, such as 0/3{others}")
+
+
+def _words(detector: Detector) -> dict[str, str]:
+    """The properties of a detector that are read off a screen, in words; those that are not known are empty."""
+    energy, offset = detector.energy, detector.time_offset_ps
+    time_fwhm, group = detector.time_fwhm_ps, detector.group
+    return {
+        "name": detector.name,
+        "board/channel": f"{detector.board}/{detector.channel}",
+        "kind": detector.kind,
+        "energy (keV)": " + ".join(f"{c:.6g}{_POWERS[n]}" for n, c in enumerate(energy or ())).replace("+ -", "- "),
+        "time offset": format_ps(offset) if offset else "",
+        "time FWHM": "" if time_fwhm is None else format_ps(round(time_fwhm)),
+        "group": group,
+    }
 
 
 def _numbers(text: str) -> Key | None:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.constants import FWHM_PER_SIGMA
+from gammapolars.core.overview import Overview
 from gammapolars.core.records import Part, entries
 from gammapolars.core.types import Floats
 from gammapolars.lifetimes.model import Direction, Minimum, TimeBins, deviances, expected_counts, part_counts
@@ -47,8 +48,8 @@ class Component:
         return self.lifetime_ps_unc * math.log(2)
 
 
-@dataclass(frozen=True)
-class LifetimeFit(Part):
+@dataclass(frozen=True, repr=False)
+class LifetimeFit(Part, Overview):
     """A fit of a prompt peak, decays and random coincidences to a time spectrum.
 
     Attributes:

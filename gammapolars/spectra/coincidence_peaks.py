@@ -10,6 +10,7 @@ import polars as pl
 
 from gammapolars.core.errors import TableError
 from gammapolars.core.frames import AnyFrame, lazy
+from gammapolars.core.overview import html_of
 from gammapolars.core.quantities import axis_columns
 from gammapolars.core.types import Key
 from gammapolars.detectors.hits import is_one_of
@@ -43,6 +44,9 @@ class CoincidencePeak(NamedTuple):
     background_background: float
     net: float
     net_unc: float
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
 
 def coincidence_peak(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,7 @@ from gammapolars.analysis.accumulators.drift import SlicedRun
 from gammapolars.calibration.drift.curves import Curves, gain_at
 from gammapolars.calibration.drift.lines import TrackedLine, line_position
 from gammapolars.calibration.drift.tracks import RunLines, Tracks
+from gammapolars.core.overview import Overview
 from gammapolars.core.schema import DRIFT, DType, floats
 from gammapolars.core.types import Floats
 from gammapolars.core.units import PS_PER_S
@@ -96,8 +97,8 @@ def _width(counts: Floats, edges: Floats, centre: float, fwhm: float, bin_adc: f
     return fit.fwhm if fit.status == "ok" else None
 
 
-@dataclass(frozen=True)
-class DriftTrack:
+@dataclass(frozen=True, repr=False)
+class DriftTrack(Overview):
     """The measured drift of the gains in some runs.
 
     Attributes:
@@ -119,6 +120,8 @@ class DriftTrack:
         warnings: one sentence each.
         hits: the hits that were read.
     """
+
+    TABLES: ClassVar = ("detectors",)
 
     drift: Drift
     positions: pl.DataFrame

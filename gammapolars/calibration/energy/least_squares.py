@@ -9,6 +9,7 @@ from scipy import stats
 from scipy.optimize import minimize_scalar
 
 from gammapolars.core.errors import UsageError
+from gammapolars.core.overview import Overview
 from gammapolars.core.types import Floats, Mask
 from gammapolars.detectors import Covariance
 
@@ -102,8 +103,8 @@ def extra_variance(points: Points, used: Mask, order: int) -> float:
     return math.exp(float(best.x))
 
 
-@dataclass(frozen=True)
-class EnergyFit:
+@dataclass(frozen=True, repr=False)
+class EnergyFit(Overview):
     """An energy polynomial and the data of its fit.
 
     Attributes:

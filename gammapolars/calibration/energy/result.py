@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ from gammapolars.calibration.energy.resolution import ResolutionFit, fit_resolut
 from gammapolars.calibration.energy.trial import Match, match_table
 from gammapolars.core.errors import CalibrationError, GammapolarsError, UsageError
 from gammapolars.core.frames import AnyFrame, eager
+from gammapolars.core.overview import Overview
 from gammapolars.detectors import AnyDetector, Detector, detector_of
 from gammapolars.gamma_lines import AnyLines, lines_of
 
@@ -115,8 +116,8 @@ def _nearest_line(pair: Pair, lines: pl.DataFrame | None) -> tuple[str, float, f
     return "", pair.energy_kev, 0.0, None
 
 
-@dataclass(frozen=True)
-class Calibration:
+@dataclass(frozen=True, repr=False)
+class Calibration(Overview):
     """A detector's calibration.
 
     Attributes:
@@ -127,6 +128,8 @@ class Calibration:
         residuals: one row per matched line, see `residual_table`.
         adc_range: first and last adc of the data.
     """
+
+    TABLES: ClassVar = ("residuals",)
 
     detector: Detector
     match: Match

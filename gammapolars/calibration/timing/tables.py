@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,7 @@ from gammapolars.calibration.timing.prompt_fit import Peak
 from gammapolars.calibration.timing.reading import Pair
 from gammapolars.calibration.timing.sample import Sample
 from gammapolars.calibration.timing.walk import Walk
+from gammapolars.core.overview import Overview
 from gammapolars.core.schema import DType, floats
 from gammapolars.core.types import Floats, Key
 from gammapolars.detectors import Detectors
@@ -46,8 +47,8 @@ DIFFERENCE_COLUMNS: dict[str, DType] = {
 }
 
 
-@dataclass(frozen=True)
-class Timing:
+@dataclass(frozen=True, repr=False)
+class Timing(Overview):
     """The measured timing of the detectors in some runs.
 
     Attributes:
@@ -76,6 +77,8 @@ class Timing:
             has none), `rate_ppm_unc`, `change_ppm` (measured relative to the clocks given), `rates` (how
             many were fitted) and `moves_ps` (how far that moves the peak).
     """
+
+    TABLES: ClassVar = ("detectors", "clocks")
 
     aligned: Detectors
     detectors: pl.DataFrame

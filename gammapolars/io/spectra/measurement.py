@@ -13,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.core.errors import InputError, UsageError
+from gammapolars.core.overview import Overview
 
 KEY = "measurements"
 """The metadata entry, one JSON object by spectrum name, in Parquet and ROOT files."""
@@ -32,8 +33,8 @@ UNKNOWN_START = datetime(1970, 1, 1)
 """Stands in formats that need a date where none is known, and is read as none."""
 
 
-@dataclass(frozen=True)
-class Measurement:
+@dataclass(frozen=True, repr=False)
+class Measurement(Overview):
     """How a spectrum was recorded. Formats have a place for some of it, and leave out the rest.
 
     Attributes:
