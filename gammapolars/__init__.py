@@ -1,13 +1,31 @@
-"""gammapolars: list-mode gamma spectrometry on dataframes.
+"""gammapolars: from the list-mode files of digitizers to calibrated gamma-ray coincidences, spectra and matrices.
+
+Hits, pairs and spectra are tables of polars. Each step takes a table and gives another one that is computed when it is
+saved or collected, in memory that does not grow with the run; any expression of polars fits between two steps.
 
     import gammapolars as gp
 
-    hits = gp.scan("run.root").pipe(gp.calibrate, gp.load_detectors("detectors.toml"))
-    pairs = hits.pipe(gp.pairs, window="250ns")
-    gp.save(pairs, "pairs.parquet")
+    hits = gp.scan("data/co60-four-hpge.root").pipe(gp.align, "data/detectors.toml")
+    pairs = hits.pipe(gp.calibrate, "data/detectors.toml").pipe(gp.pairs, "250ns", random="1us:3us")
+    line = gp.Gate.around(1332.5, fwhm=2.0)
+    spectrum = pairs.pipe(gp.gate, line).pipe(gp.spectrum, bin_kev=1.0).collect()
+    print(gp.find_peaks(spectrum))
 
-Every stage takes and gives a polars LazyFrame, so that further lazy polars fits between any two of them. The public
-names are listed in `__init__.pyi`.
+Ten names to begin with; `help(gp.pairs)` explains one:
+
+    scan             the hits of a run: files, patterns or run folders
+    load_detectors   detectors.toml: names, calibrations, time offsets
+    align            hits less their detectors' time offsets
+    calibrate        hits or pairs with energies in keV
+    pairs            coincidences within a window, also random ones
+    gate             the hits in coincidence with a line, its background subtracted
+    spectrum         hits or gated hits as a histogram with variances
+    matrix           pairs as a matrix of two energies
+    fit_peaks        peaks with areas, widths and uncertainties
+    save             any table as .parquet, .arrow, .csv or .root
+
+The guide, with ten analyses to start from, is in the package: `gammapolars guide` lists its pages in the terminal. All
+public names are listed in `__init__.pyi`, with the module where each is at home.
 
 Processes that use it are started by `multiprocessing.get_context("spawn")`: one that is forked after polars was used
 has none of its threads, and reading in it raises an error.

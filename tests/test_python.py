@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,6 +13,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
+from gammapolars.commands.report.parse import ReportOptions
+from gammapolars.commands.simulate.parse import SimulateOptions
 from gammapolars.core.frames import AnyFrame
 from gammapolars.detectors import AnyDetectors
 from tests.commandline import REPOSITORY, gammapolars
@@ -282,3 +285,22 @@ def test_progress_in_a_file_of_messages_is_a_line_at_the_end(
     with gp.progress():
         pass
     assert capsys.readouterr().err == ""
+
+
+RENAMED = {"names": "runs", "reorder": "reorder_ps", "min_energy": "min_energy_kev", "keep_going": "losses"}
+"""Options that functions call otherwise."""
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "renamed"),
+    [
+        (gp.simulate_run, SimulateOptions, {}),
+        (gp.write_report, ReportOptions, RENAMED | {"output": "folder"}),
+    ],
+)
+def test_functions_take_all_that_their_command_does(
+    function: Callable[..., Any], options: Any, renamed: dict[str, str]
+) -> None:
+    asked = {renamed.get(one.name, one.name) for one in fields(options)}
+
+    assert asked == set(inspect.signature(function).parameters)

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -182,6 +183,36 @@ def test_the_package_says_what_each_room_is() -> None:
     rooms = re.findall(r"^[ 1-8]  (\w+) +\w", gp.__doc__ or "", re.MULTILINE)
 
     assert sorted(rooms) == sorted(path.parent.name for path in Path(gp.__file__).parent.glob("*/__init__.py"))
+
+
+def test_no_public_name_is_that_of_a_room() -> None:
+    """The room would take its place: Python binds a package's folder, once imported, to the name in it."""
+    rooms = {path.stem for path in Path(gp.__file__).parent.iterdir()}
+
+    assert rooms & set(PUBLIC) == set()
+
+
+def between(begin: str, end: str) -> str:
+    """A part of the package's docstring."""
+    return (gp.__doc__ or "").partition(begin)[2].partition(end)[0]
+
+
+def test_help_begins_with_a_complete_example(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example = textwrap.dedent("    import" + between("\n\n    import", "\n\nTen names"))
+    monkeypatch.chdir(Path(__file__).parents[2])
+
+    exec(example, {})
+
+    assert re.search(r"1173\.\d+", capsys.readouterr().out)
+
+
+def test_help_names_ten_to_begin_with() -> None:
+    names = re.findall(r"^    (\w+)  +\w", between("Ten names", "The guide"), re.MULTILINE)
+
+    assert len(names) == 10
+    assert set(names) <= set(PUBLIC)
 
 
 def test_the_citation_names_the_version() -> None:
