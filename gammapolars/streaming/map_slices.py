@@ -11,6 +11,9 @@ from gammapolars.core.units import parse_window
 from gammapolars.streaming.slices import SLICE_HITS, Slice, in_parallel, lazy_frame, slices
 from gammapolars.streaming.time_order import REORDER_PS
 
+MAPPED_HITS = SLICE_HITS // 4
+"""A reach longer than all gaps makes slices four times as large, and a function may take several times their memory."""
+
 OWN = "own"
 """The column that marks a slice's own hits: the others are there only to be looked at."""
 
@@ -21,7 +24,7 @@ def map_slices(
     reach: str | int,
     *,
     reorder_ps: int = REORDER_PS,
-    slice_hits: int = SLICE_HITS,
+    slice_hits: int = MAPPED_HITS,
 ) -> pl.LazyFrame:
     """Hits with what a function makes of each and of its neighbours in time, in bounded memory.
 
