@@ -16,6 +16,7 @@ import pytest
 
 import gammapolars as gp
 from gammapolars.commands.run import record, work
+from gammapolars.commands.run.experiment import load_experiment
 from gammapolars.commands.run.kinds import KINDS
 from gammapolars.commands.run.stamps import Stamp, listed, stamp
 from gammapolars.core.fingerprint import fingerprint
@@ -470,6 +471,16 @@ def test_the_file_in_the_guide_is_right(tmp_path: Path, monkeypatch: pytest.Monk
     assert status("--dry-run") == dict.fromkeys(names, "would_run")
     order = guide.partition("in the order ")[2].partition(".")[0]
     assert order.split(", ") == list(KINDS)
+
+
+def test_energies_are_not_selected_before_they_are_measured(small: Path) -> None:
+    text = "runs = 'small.parquet'\n[common]\nmin_energy = 20\nwindow = '1us'\n[calibrate]\nsource = 'Co-60'\n[rates]\n"
+    Path("experiment.toml").write_text(text)
+
+    calibrate, rates = load_experiment(Path("experiment.toml")).steps
+
+    assert (calibrate.options.min_energy, rates.options.min_energy) == (None, 20.0)
+    assert rates.options.detectors == Path("analysis/calibrated.toml")
 
 
 # What init writes.

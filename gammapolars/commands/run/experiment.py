@@ -158,7 +158,7 @@ class _Reader:
         common = {
             key: value_of(value, hints[key], f"{self._file}: [common] {key}")
             for key, value in self._common.items()
-            if key in hints and are_runs
+            if key in hints and are_runs and key not in KINDS[command].without
         }
         usual = KINDS[command].output
         output = value_of(usual if name == command else name + Path(usual).suffix, hints["output"], where)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from gammapolars.commands.options import OF_SELECTION
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -12,15 +14,17 @@ class Kind:
         output: the usual name of its main output.
         reads: the experiment's runs, or the pairs that the step `coincidences` saved, if there is one.
         measures: whether it writes a detectors.toml, which later steps take.
+        without: options that it does not take from those in common: energies are only measured by it.
     """
 
     output: str
     reads: Literal["runs", "pairs"] = "runs"
     measures: bool = False
+    without: tuple[str, ...] = ()
 
 
 KINDS: dict[str, Kind] = {
-    "calibrate": Kind("calibrated.toml", measures=True),
+    "calibrate": Kind("calibrated.toml", measures=True, without=tuple(OF_SELECTION.values())),
     "align": Kind("aligned.toml", measures=True),
     "drift": Kind("drift.parquet"),
     "rates": Kind("rates.csv"),
