@@ -255,6 +255,11 @@ def test_a_folder_or_pattern_that_means_other_files_later_is_noticed(small: Path
     shutil.copy("DAQ/one.parquet", "DAQ/two.parquet")
 
     assert steps("--dry-run") == {"rates": ("would_run", "new input: DAQ/two.parquet")}
+    for name in "abcd":
+        shutil.copy("DAQ/one.parquet", f"DAQ/{name}.parquet")
+    assert steps("--dry-run")["rates"][1] == "; ".join(
+        [*(f"new input: DAQ/{name}.parquet" for name in "abc"), "2 more files"]
+    )
 
 
 def test_one_step_is_done_with_what_it_needs(small: Path) -> None:

@@ -68,8 +68,8 @@ def _common(content: Content) -> str:
 {apart}{given}\
 # random = "auto"                  # subtract random coincidences, counted in windows beside the prompt peak
 # reject = "{defaults.REJECT}"   # flags of hits that are left out
-# min_energy = 20                  # keV: leave out hits below this energy, except in [calibrate]
-# keep = "polygons.toml"           # keep only hits inside polygons, except in [calibrate]
+# min_energy = 20                  # keV: leave out hits below this energy, after [calibrate]
+# keep = "polygons.toml"           # keep only hits inside polygons, after [calibrate]
 # add_back = "100ns"               # sum the hits of detectors of one group, such as a clover
 # veto = "BGO=200ns"               # leave out hits in coincidence with a detector of this kind
 """

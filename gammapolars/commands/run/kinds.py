@@ -5,6 +5,9 @@ from typing import Literal
 
 from gammapolars.commands.options import OF_SELECTION
 
+ENERGIES = tuple(OF_SELECTION.values())
+"""Options that select hits by their energies, which cannot be done where these are only measured."""
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -14,7 +17,7 @@ class Kind:
         output: the usual name of its main output.
         reads: the experiment's runs, or the pairs that the step `coincidences` saved, if there is one.
         measures: whether it writes a detectors.toml, which later steps take.
-        without: options that it does not take from those in common: energies are only measured by it.
+        without: options that it does not take from those in common.
     """
 
     output: str
@@ -24,9 +27,9 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "calibrate": Kind("calibrated.toml", measures=True, without=tuple(OF_SELECTION.values())),
+    "calibrate": Kind("calibrated.toml", measures=True, without=ENERGIES),
     "align": Kind("aligned.toml", measures=True),
-    "drift": Kind("drift.parquet"),
+    "drift": Kind("drift.parquet", without=ENERGIES),
     "rates": Kind("rates.csv"),
     "spectrum": Kind("spectra.parquet"),
     "peaks": Kind("peaks.csv"),

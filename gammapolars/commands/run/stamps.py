@@ -15,6 +15,9 @@ from gammapolars.core.fingerprint import fingerprint
 SETTLED_NS = 2 * 10**9
 """A file that was written so shortly ago may change again without a change of its time, as file systems keep it."""
 
+SHOWN = 3
+"""This many of the files that changed are named."""
+
 
 @dataclass(frozen=True)
 class Stamp:
@@ -79,8 +82,10 @@ def _below(folder: Path, without: Path) -> Iterator[Path]:
 
 
 def changes(before: Mapping[str, Stamp], now: Mapping[str, Stamp]) -> Iterator[str]:
-    """How files differ from what they were, in words."""
-    for name in {**before, **now}:
-        old, new = before.get(name, Stamp()).hash, now.get(name, Stamp()).hash
-        if old != new:
-            yield f"{'new input' if old is None else 'input missing' if new is None else 'input changed'}: {name}"
+    """How files differ from what they were, in words: the first few of many."""
+    hashes = {name: (before.get(name, Stamp()).hash, now.get(name, Stamp()).hash) for name in {**before, **now}}
+    different = {name: both for name, both in hashes.items() if both[0] != both[1]}
+    for name, (old, new) in list(different.items())[:SHOWN]:
+        yield f"{'new input' if old is None else 'input missing' if new is None else 'input changed'}: {name}"
+    if len(different) > SHOWN:
+        yield f"{len(different) - SHOWN} more files"
