@@ -205,6 +205,11 @@ def without(name: str) -> Callable[[], None]:
         (lambda: Path("run.info").write_text("id=1"), dict.fromkeys(CHAIN[:2], 0) | {"gate-1332.5": 1}, "new input"),
         (without("analysis/aligned.toml"), dict(zip(CHAIN, (0, 1, 1), strict=True)), "output missing: analysis/a"),
         (without("analysis/gate-1332.5.csv"), {"gate-1332.5": 0}, "output missing: analysis/gate-1332.5.csv"),
+        (
+            edit('["run.root"]', '["run.root", "b"]'),
+            {"align": 0, "coincidences": 0, "gate-1332.5": 1},
+            "option runs changed",
+        ),
         (other_version, dict.fromkeys(CHAIN, 0), "gammapolars 0.0.9 → "),
     ],
 )

@@ -75,7 +75,8 @@ def _other_options(entry: Entry, step: Step) -> Iterator[str]:
     for name in {**entry.parameters, **step.parameters}:
         old, new = entry.parameters.get(name), step.parameters.get(name)
         if old != new:
-            yield f"option {name} changed: {_shown(old)} → {_shown(new)}"
+            word = "runs" if name in ("names", "inputs") else name
+            yield f"option {word} changed: {_shown(old)} → {_shown(new)}"
 
 
 def _shown(value: Any) -> str:

@@ -88,7 +88,7 @@ def _foreseen(experiment: Experiment, record: Record, steps: Sequence[Step], aga
     for step in steps:
         judgement = judged(step, record, experiment.output, again=step.name in again, pending=pending)
         before = dict.fromkeys(pending[place] for place in map(record.place, step.reads) if place in pending)
-        reasons = (*judgement.reasons, *(f"if step '{name}' changes its input" for name in before))
+        reasons = judgement.reasons or tuple(f"if step '{name}' changes its input" for name in before)
         if reasons:
             pending |= dict.fromkeys(map(record.place, step.writes), step.name)
             edited = (f"{path} was edited by hand: needs --overwrite" for path in judgement.edited)
@@ -144,7 +144,11 @@ def _locked(file: Path) -> Iterator[None]:
     from gammapolars.core.system import IS_WINDOWS
     from gammapolars.io.locks import try_lock
 
-    opened = os.open(file, os.O_RDWR if IS_WINDOWS else os.O_RDONLY)
+    try:
+        opened = os.open(file, os.O_RDWR if IS_WINDOWS else os.O_RDONLY)
+    except PermissionError:  # a file that is only read cannot be locked on Windows
+        yield
+        return
     try:
         if try_lock(opened) is False:
             raise InputError(f"{file}: another 'gammapolars run' is at work on it: wait until it has ended")
