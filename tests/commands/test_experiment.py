@@ -458,6 +458,19 @@ def test_a_mistake_in_the_file_is_one_line(small: Path, text: str, said: str | N
     assert not Path("analysis").exists()
 
 
+def test_steps_of_one_command_have_names_of_their_own(small: Path) -> None:
+    text = (
+        "runs = 'small.parquet'\n"
+        + "[[gate]]\non = 5\n" * 2
+        + "[[rates]]\n" * 3
+        + "[[query]]\nname='rates_by_minute'\n"
+    )
+    Path("experiment.toml").write_text(text)
+
+    names = ["rates", "rates-2", "rates-3", "gate-5", "gate-5-2", "rates_by_minute"]
+    assert list(status("--dry-run")) == names
+
+
 def test_an_error_names_the_step_and_has_the_code_of_its_command(small: Path) -> None:
     Path("experiment.toml").write_text("runs = 'small.parquet'\n[rates]\n[coincidences]\nwindow = '3 parsecs'\n")
 

@@ -1,8 +1,7 @@
 """An experiment.toml: the steps of an analysis, each with the options of its command."""
 
 import tomllib
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -113,18 +112,16 @@ class _Reader:
         Raises:
             InputError: as for `load_experiment`.
         """
-        names = Counter[str]()
+        names = set[str]()
         for command, kind in KINDS.items():
             tables = self._document.get(command, [])
             if isinstance(tables, dict):
                 tables = [tables]
             if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
                 raise InputError(f"{self._file}: {command} must be a table: write [{command}] in a line of its own")
-            for place, table in enumerate(tables, 1):
-                name = self._name(command, table, place)
-                names[name] += 1
-                if names[name] > 1:
-                    raise InputError(f"{self._file}: two steps have the name '{name}': give them different names")
+            for table in tables:
+                name = self._name(command, table, names)
+                names.add(name)
                 step = self._step(name, command, table)
                 yield step
                 if kind.measures:
@@ -132,15 +129,19 @@ class _Reader:
                 if command == "coincidences":
                     self._pairs = step.parameters["output"]
 
-    def _name(self, command: str, table: Mapping[str, Any], place: int) -> str:
-        """The name of a step: as given, the energy of a gate, or the command with a number from the second on."""
-        usual = f"gate-{table['on']:g}" if isinstance(table.get("on"), int | float) and command == "gate" else command
-        usual = f"{usual}-{place}" if place > 1 and usual == command else usual
-        name = table.get("name", usual)
+    def _name(self, command: str, table: Mapping[str, Any], taken: Container[str]) -> str:
+        """The name of a step: as given; else the command, a gate with its energy, or a query, numbered where needed."""
+        name, usual = table.get("name"), command
         if command == "query":
-            name = f"{Path(str(name)).stem}-{place}" if place > 1 else Path(str(name)).stem
+            name, usual = None, Path(str(name)).stem
+        elif command == "gate" and isinstance(table.get("on"), int | float):
+            usual = f"gate-{table['on']:g}"
+        if name is None:
+            name = next(one for one in (usual, *(f"{usual}-{n}" for n in range(2, 10**6))) if one not in taken)
         if not (isinstance(name, str) and name and all(letter.isalnum() or letter in " .+-_" for letter in name)):
             raise InputError(f"{self._file}: [{command}] name must be of letters, digits and . + - _, not {name!r}")
+        if name in taken:
+            raise InputError(f"{self._file}: two steps have the name '{name}': give them different names")
         return name
 
     def _step(self, name: str, command: str, table: Mapping[str, Any]) -> Step:

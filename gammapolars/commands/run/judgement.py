@@ -74,7 +74,8 @@ def _other_options(entry: Entry, step: Step) -> Iterator[str]:
     """The options that are others now; the input by its name, and where it lies does not matter."""
     for name in {**entry.parameters, **step.parameters}:
         old, new = entry.parameters.get(name), step.parameters.get(name)
-        if old != new:
+        is_new = name not in entry.parameters and new in (None, False)  # an option of a later version, which is not set
+        if old != new and not is_new:
             word = "runs" if name in ("names", "inputs") else name
             yield f"option {word} changed: {_shown(old)} → {_shown(new)}"
 
