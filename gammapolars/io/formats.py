@@ -56,7 +56,10 @@ def count_rows(_: Path, __: Reading, hits: pl.LazyFrame) -> int:
 
 
 def _count_in_footer(path: Path, reading: Reading, hits: pl.LazyFrame) -> int:
-    return count_rows(path, reading, hits) if is_remote(path) else untrusted.rows_of_parquet(path)
+    """The number of rows by the footer, where each row is a hit."""
+    if is_remote(path) or any(dtype.is_nested() for dtype in untrusted.scan_parquet(path).collect_schema().dtypes()):
+        return count_rows(path, reading, hits)
+    return untrusted.rows_of_parquet(path)
 
 
 FORMATS = {
