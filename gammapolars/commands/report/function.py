@@ -33,8 +33,6 @@ def write_report(
     reorder_ps: int = REORDER_PS,
     apart: bool = False,
     drop_duplicates: bool = False,
-    min_energy_kev: float | None = None,
-    keep: str | Path | None = None,
     losses: Losses | None = None,
     overwrite: bool = False,
 ) -> Path:
@@ -60,8 +58,6 @@ def write_report(
         reorder_ps: how far back in time a hit may lie and still be put in its place.
         apart: whether files are runs of their own.
         drop_duplicates: whether hits with the board, channel and time of another one are left out.
-        min_energy_kev: only hits of at least this energy are used.
-        keep: a file of polygons, in which hits must lie.
         losses: collects damage; without it, damage is an error.
         overwrite: whether the report in a folder that exists is replaced.
 
@@ -90,8 +86,6 @@ def write_report(
         reorder=f"{reorder_ps}ps",
         apart=apart,
         drop_duplicates=drop_duplicates,
-        min_energy=min_energy_kev,
-        keep=None if keep is None else Path(keep),
         overwrite=overwrite,
         **given,
     )
