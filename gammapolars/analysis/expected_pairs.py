@@ -68,6 +68,7 @@ def checked(parts: Iterable[Slice], recording: Recording, rule: PairRule, shown:
     Raises:
         UsageError: there are too many pairs; it names the window that would fit, if any does.
     """
+    rule = recording.masked(rule)
     windows = _windows(rule)
     for number, part in enumerate(parts):
         at_most = _at_most(part.own, rule).pairs(windows)
@@ -91,6 +92,7 @@ def check_beginning(recording: Recording, rule: PairRule, shown: int = 1) -> Non
     """
     if recording.many_pairs:
         return
+    rule = recording.masked(rule)
     names = [name for name in recording.recorded.collect_schema() if name in (*ORDER_COLUMNS, "adc", "run")]
     with recording.runs.naming_errors():
         if recording.selection:

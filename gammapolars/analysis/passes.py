@@ -47,6 +47,7 @@ class PairPass:
     shown: int = 1
 
     def __post_init__(self) -> None:
+        self.rule = self.recording.masked(self.rule)
         self.cover = StopCover(self.rule) if self.rule.nearest else None
         self.recorded, self.close = RecordedTime(self.rule.mask), CloseHits(self.rule.mask)
         self.steps = ClockSteps()
@@ -96,7 +97,7 @@ class PairPass:
             for part in self._parts():
                 for each in counting:
                     each.result()
-                counting = [counter.submit(_count, part, group) for group in self._groups]
+                counting = [counter.submit(_count, part, group, self.recording) for group in self._groups]
                 yield part
             for each in counting:
                 each.result()
@@ -108,17 +109,24 @@ class PairPass:
         return checked(parts, self.recording, self.rule, self.shown)
 
 
-def _count(part: Slice, accumulators: list[Accumulator]) -> None:
+def _count(part: Slice, accumulators: list[Accumulator], recording: Recording) -> None:
     for hits in pieces(part.own):
-        for accumulator in accumulators:
+        _add_hits(hits, accumulators, recording)
+
+
+def _add_hits(marked: pl.DataFrame, accumulators: Sequence[Accumulator], recording: Recording) -> None:
+    """Let accumulators see hits: those that the selection leaves, unless they have to see all."""
+    used = recording.used(marked)
+    for accumulator in accumulators:
+        hits = marked if accumulator.sees_removed else used
+        if hits.height or used is marked:
             accumulator.add_hits(hits)
 
 
 def count_hits(recording: Recording, accumulators: Sequence[Accumulator]) -> None:
     """Let accumulators see all hits in order of time, by the digitizer's clock: which gives the real time."""
     for hits in recording.frames_by_clock():
-        for accumulator in accumulators:
-            accumulator.add_hits(hits)
+        _add_hits(hits, accumulators, recording)
 
 
 def with_random(recording: Recording, rule: PairRule, random: Sequence[str]) -> PairRule:
@@ -131,6 +139,7 @@ def with_random(recording: Recording, rule: PairRule, random: Sequence[str]) -> 
     """
     if not random:
         return rule
+    rule = recording.masked(rule)
     auto = AUTO in random
     if auto and len(random) > 1:
         automatic = setting("--random auto", 'random="auto"')
@@ -148,7 +157,7 @@ def with_random(recording: Recording, rule: PairRule, random: Sequence[str]) -> 
 
 def summarise(reading: PairPass, hits: HitTally, pairs: PairTally, rule: PairRule | None = None) -> PairSummary:
     """The results of a pass, when it is over; by its own rule, or by a narrower one by which the pairs were tallied."""
-    rule = rule or reading.rule
+    rule = reading.recording.masked(rule or reading.rule)
     recording, detectors = reading.recording, reading.recording.detectors
     preselection = recording.preselection
     seen = preselection.read if preselection else hits

@@ -10,6 +10,7 @@ import polars as pl
 
 from gammapolars.analysis.gain_correction import GainCorrection
 from gammapolars.analysis.preselection import Preselection
+from gammapolars.coincidences import PairRule
 from gammapolars.core.errors import TableError
 from gammapolars.core.flags import REMOVED, has_any, parse_reject, union
 from gammapolars.core.pulse_shape import without
@@ -85,6 +86,10 @@ class Recording:
         """
         flags = dict(reject) if isinstance(reject, Mapping) else parse_reject(reject)
         return flags | (REMOVED if self.selection else {})
+
+    def masked(self, rule: PairRule) -> PairRule:
+        """A rule that, besides the hits that it rejects, leaves out those that the selection removes."""
+        return replace(rule, reject=self.masks(rule.reject)) if self.selection else rule
 
     def in_adc(self) -> "Recording":
         """The same without recorded energies, and with no selection by energies: these are to be measured.

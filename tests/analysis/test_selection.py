@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 from hypothesis import given
 
-from gammapolars.analysis.accumulators import HitTally, PairTally, RecordedTime
+import gammapolars as gp
+from gammapolars.analysis.accumulators import AdcSpectra, HitTally, PairTally, RecordedTime
 from gammapolars.analysis.accumulators.intervals import Intervals
 from gammapolars.analysis.gain_correction import correct_drift
 from gammapolars.analysis.passes import PairPass, count_hits, summarise
@@ -18,6 +19,7 @@ from gammapolars.analysis.summaries import PairSummary
 from gammapolars.coincidences import PairRule
 from gammapolars.core.flags import REMOVED, union
 from gammapolars.core.schema import DRIFT
+from gammapolars.core.units import Window
 from gammapolars.corrections import Selection, select_hits
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io import open_runs
@@ -199,3 +201,25 @@ def test_energies_are_corrected_for_drift_wherever_hits_are_selected(tmp_path: P
     in_adc = recording.in_adc()
     assert in_adc.gain_correction is not None, "detectors.toml names it"
     assert in_adc.without_detectors().gain_correction is None
+
+
+def test_removed_hits_take_no_part_even_where_nobody_asks(tmp_path: Path) -> None:
+    """A command that forgets the selection in its rule, or in the mask of a counter, gets no hit that was removed."""
+    hits = with_adc(deadtimes.recorded(5, deadtimes.Detectors(), 0.1), 5)
+    hits.drop("event").write_parquet(tmp_path / "hits.parquet")
+    known = Detectors((Detector(0, 0, threshold_adc=HALF), Detector(0, 1, threshold_adc=HALF)))
+    recording = Recording(open_runs(tmp_path / "hits.parquet"), known, selection=Selection.of(known))
+    tally, pairs, spectra, singles = HitTally(), PairTally(Window(0, US)), AdcSpectra(0), AdcSpectra(0)
+    reading = PairPass(recording, PairRule("1us", reject="none"), [tally, pairs, spectra])
+
+    table = reading.pairs().collect()
+    count_hits(recording, [singles])
+
+    used = hits.filter(pl.col("adc") >= HALF)
+    assert table.filter((pl.col("adc_a") < HALF) | (pl.col("adc_b") < HALF)).is_empty()
+    assert table.height == gp.pairs(used.drop("event").lazy(), "1us", reject="none").collect().height
+    assert sum(tally.marked_by(MARKS).values()) == hits.height - used.height, "they are counted"
+    for of in (spectra, singles):
+        assert of.spectra(Detectors(), None)["counts"].sum() == used.height
+    summary = summarise(reading, tally, pairs, PairRule("1us", reject="none"))
+    assert summary.account.hits_used == used.height

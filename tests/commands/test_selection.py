@@ -200,3 +200,37 @@ def test_a_polygon_of_the_pulse_shape_keeps_hits_and_adds_no_column(
     assert found["hits_read"] - found["hits_used"] == found["hits_outside_polygons"]
     assert "adc_short_a" not in pl.read_parquet("p.parquet").columns
     assert "adc_short" in failed("rates run.parquet --keep n.csv")
+
+
+def test_a_query_of_hits_gets_those_that_stay(
+    folder: Path, used: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    Path("every.py").write_text(
+        '"""All hits."""\n\ndef query(hits):\n    return hits.select("board", "channel", "adc")\n'
+    )
+
+    found = summary_of(f"query every.py {RUN} -o every.parquet")
+    summary_of(f"query every.py {RUN} --veto HPGe=0ns,min_adc=65535,keep -o vetoed.parquet")
+
+    rows = sorted(pl.read_parquet("every.parquet").rows())
+    assert rows == sorted(used.select("board", "channel", "adc").rows())
+    assert pl.read_parquet("vetoed.parquet").height == used.height
+    assert (found["min_energy_kev"], found["keep"]) == (100, "late.toml")
+
+
+@pytest.mark.slow
+def test_steps_of_an_experiment_use_the_same_hits(
+    folder: Path, used: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    Path("experiment.toml").write_text(
+        'runs = "run.parquet"\ndetectors = "d.toml"\noutput = "results"\n'
+        '[common]\nmin_energy = 100\nkeep = "late.toml"\n[coincidences]\n[matrix]\n'
+    )
+
+    assert gammapolars("run", "experiment.toml").code == 0
+
+    (pairs,) = Path("results").glob("*pairs*.parquet")
+    origin = json.loads(gammapolars("info", str(pairs), "--json").out)["files"][0]["provenance"]["summary"]
+    assert origin["hits_used"] == used.filter(~gp.has_any(MASK)).height

@@ -1,7 +1,7 @@
 """Counting in a pass over hits and pairs: in parts, whose states add up to the whole."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import polars as pl
 
@@ -24,7 +24,13 @@ class Accumulator:
 
     Several may each take a stretch of the hits and pairs. Merged in the order of the stretches, in any association,
     their states give the result of one that took all of them.
+
+    Attributes:
+        sees_removed: whether it takes hits that a selection removes, too, marked by their flags: to count them, or
+            because detectors are dead after them as after others.
     """
+
+    sees_removed: ClassVar[bool] = False
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take a slice's own hits, rejected ones too; none count unless this is overridden."""

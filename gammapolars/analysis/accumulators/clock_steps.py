@@ -28,6 +28,8 @@ class ClockSteps(Accumulator):
         least_hits: of a detector, that show its step.
     """
 
+    sees_removed = True
+
     def __init__(self, least_hits: int = LEAST_HITS) -> None:
         self._left, self._least_hits = FIRST_HITS, least_hits
         # By run and detector: the time of the first hit, the step, the hits.

@@ -75,6 +75,8 @@ class CloseHits(Accumulator):
         mask: the flags that reject a hit.
     """
 
+    sees_removed = True
+
     def __init__(self, mask: int = 0) -> None:
         self._mask = mask
         self._open: dict[int, dict[int, list[Rows]]] = {}

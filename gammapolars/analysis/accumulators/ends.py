@@ -31,6 +31,8 @@ class Ends(Accumulator):
         intervals: times between all hits of the two detectors.
     """
 
+    sees_removed = True
+
     def __init__(self, rule: PairRule, gates: Gates, bin_ps: int = 0) -> None:
         assert rule.detectors
         self._ends = rule.detectors

@@ -78,6 +78,8 @@ class HitTally(Accumulator):
         repeats: hits at the time of another one of their detector, where hits come in time order.
     """
 
+    sees_removed = True
+
     def __init__(self) -> None:
         self._tally = Tally("run", *FLAG_KEYS)
         self._few = FewDetectors()

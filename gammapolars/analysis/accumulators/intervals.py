@@ -72,6 +72,8 @@ class Intervals(Accumulator):
         shortest_ps: by detector.
     """
 
+    sees_removed = True
+
     def __init__(self) -> None:
         self.shortest_ps: dict[Key, int] = {}
         self._sums: dict[Key, Integers] = {}  # (SUMS, bins): in whole numbers, so that no order of adding matters

@@ -34,6 +34,8 @@ class Rates(Accumulator):
         mask: flags of hits that do not count.
     """
 
+    sees_removed = True
+
     def __init__(self, origins_ps: Mapping[int, int] | None = None, *, mask: int = 0) -> None:
         self._mask = mask
         self._given_ps = origins_ps or {}

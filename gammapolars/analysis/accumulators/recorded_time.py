@@ -96,6 +96,8 @@ class RecordedTime(Accumulator):
         mask: the flags that reject a hit.
     """
 
+    sees_removed = True
+
     def __init__(self, mask: int = 0) -> None:
         self._mask = mask
         self._few = FewDetectors()

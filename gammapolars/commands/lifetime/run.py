@@ -20,6 +20,7 @@ from gammapolars.commands.lifetime.parse import LifetimeOptions
 from gammapolars.commands.lifetime.start_stop import clock_ps, from_start_to_stop
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.errors import UsageError
+from gammapolars.core.flags import union
 from gammapolars.core.records import Rows
 from gammapolars.core.units import Window, parse_numbers, parse_ps, parse_range
 from gammapolars.corrections import gain_corrected_adc, hit_energy
@@ -37,7 +38,7 @@ from gammapolars.lifetimes import (
     width_of,
     width_warning,
 )
-from gammapolars.rates import rates_of
+from gammapolars.rates import rates_of, rates_of_used
 from gammapolars.spectra.line_gates import gate_doubts, line_gate
 
 Measured = TypeVar("Measured", bound="LifetimeResult")
@@ -312,7 +313,9 @@ def _expected(counts: _Counts, both: tuple[Detector, Detector]) -> dict[str, Any
     hits, ends, recorded = counts.hits, counts.ends, counts.reading.recorded
     time_s, recorded_s = counts.reading.expectation().equivalent_s(both[0].key, both[1].key), recorded.seconds()
     chance, chance_unc = expected_chance([(time_s.get(run, 0.0), n, m) for run, (n, m) in sorted(ends.counts.items())])
-    table = {(row["board"], row["channel"]): row for row in rates_of(hits, ends.intervals, recorded).to_dicts()}
+    removed = union(counts.reading.recording.masks("none"))
+    rates_of_both = rates_of_used(rates_of(hits, ends.intervals, recorded), hits, removed)
+    table = {(row["board"], row["channel"]): row for row in rates_of_both.to_dicts()}
     rows = []
     for place, detector in enumerate(both):
         inside = sum(counts[place] for counts in ends.counts.values())
