@@ -2,8 +2,8 @@
 
 A hit that follows the last one of its detector by `low_us` to `high_us` is an after-pulse if it is not there at random.
 The rate of random hits is that from `high_us` to `range_us`, where there must be no after-pulses. `probability` is that
-of an after-pulse for each hit, `delay_us` the mean delay of those in the window. A probability below 0 means that the
-detector is still dead at `low_us`: choose the three times with the query `dead_times`. Rejected hits count as well.
+of an after-pulse for each hit, `delay_us` the mean delay. A probability below 0 means that the detector is still dead
+at `low_us`: choose the times with the query `dead_times`. Rejected hits count; thresholds must not be given.
 """
 
 import polars as pl

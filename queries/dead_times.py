@@ -3,7 +3,8 @@
 `rate_cps` is the rate of a detector at some time since its last hit, in bins of `bin_us`: 0 while it is dead, and its
 true rate afterwards. `alive` is this rate divided by that in the second half of `range_us`, in which there must be no
 dead time: the probability that the detector is alive again. Where it rises from 0 to 1 lie the dead times; above 1,
-hits come in bunches, as after-pulses do. Rejected hits count, as they make a detector dead; empty bins are left out.
+hits come in bunches, as after-pulses do. Rejected hits count, as they make a detector dead;
+thresholds, which remove hits, must not be given. Bins without any hit are left out.
 """
 
 import polars as pl

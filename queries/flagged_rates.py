@@ -1,9 +1,9 @@
 """Rates of each detector over time, with the hits that carry each flag.
 
-`rate_cps` is that of the `counts` hits without a flag of --reject. Of all `hits` of the detector in the time, `pile_up`
-and the others carry that flag: a share that grows with the rate is usual for pile-up, one that jumps tells of a changed
-baseline or threshold. The first and the last slice of a run are as long as there is data. A detector without any hit in
-a slice has no row there. The rates are not corrected for dead time: see `gammapolars rates`.
+`rate_cps` is the rate of all `counts`; `used` are those without a flag of --reject, `pile_up` and the others those with
+that flag. A share of pile-up that grows with the rate is usual; one that jumps shows a changed baseline or threshold.
+The first and the last slice of a run are as long as there is data. A detector without a hit in a slice has no row. The
+rates are not corrected for dead time: see `gammapolars rates`.
 """
 
 import polars as pl
@@ -21,10 +21,10 @@ def query(hits: pl.LazyFrame, *, reject: int, seconds: float = 10.0) -> pl.LazyF
     flagged = {name: gp.has_any(name).sum() for name in FLAGS}
     return (
         hits.group_by(*run, "board", "channel", slice=time // width_ps)
-        .agg(first=time.min(), last=time.max(), counts=(~gp.has_any(reject)).sum(), hits=pl.len(), **flagged)
+        .agg(first=time.min(), last=time.max(), counts=pl.len(), used=(~gp.has_any(reject)).sum(), **flagged)
         .with_columns(time_s=(begin + end) / 2e12, width_s=(end - begin) / 1e12)
         .with_columns(rate_cps=pl.col("counts") / pl.col("width_s"))
         .with_columns(rate_cps_unc=pl.col("counts").sqrt() / pl.col("width_s"))
         .sort(*run, "board", "channel", "slice")
-        .select(*run, "board", "channel", "time_s", "width_s", "counts", "rate_cps", "rate_cps_unc", "hits", *FLAGS)
+        .select(*run, "board", "channel", "time_s", "width_s", "counts", "rate_cps", "rate_cps_unc", "used", *FLAGS)
     )
