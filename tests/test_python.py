@@ -4,6 +4,8 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import fields
+from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -304,3 +306,29 @@ def test_functions_take_all_that_their_command_does(
     asked = {renamed.get(one.name, one.name) for one in fields(options)}
 
     assert asked == set(inspect.signature(function).parameters)
+
+
+def test_runs_are_named_one_by_one_or_in_a_list(hits: pl.LazyFrame, tmp_path: Path) -> None:
+    names: list[str | Path] = [tmp_path / "a.parquet", str(tmp_path / "b.parquet")]
+    for name, offset in zip(names, (0, 10**9), strict=True):
+        gp.save(hits.with_columns(pl.col("timestamp_ps") + offset), name)
+    wrong: list[Any] = [hits, hits.collect(), None, [names[0], 3]]
+    follow = partial(gp.track_drift, detectors=gp.Detectors(), lines_kev=[511.0])
+
+    assert_frame_equal(gp.scan(names).collect(), gp.scan(*names).collect())
+    for runs in wrong:
+        for function in (gp.scan, gp.measure_timing, follow):
+            with pytest.raises(gp.UsageError, match=r"named by files, patterns or folders|file names instead of hits"):
+                function(runs)
+
+
+def test_dates_may_be_written() -> None:
+    when = datetime(2024, 5, 1, 14, 30)
+    source = gp.CalibrationSource("Co-60", 1e4, 100.0, date(2020, 1, 1))
+
+    assert gp.activity_at(source, "2024-05-01T14:30") == gp.activity_at(source, when)
+    numbers = {"intensity": 100.0, "efficiency": 0.01, "live_time_s": 10.0, "half_life_s": 1e6}
+    written = gp.activity(1e4, 100.0, started="2024-05-01T14:30", at="2024-05-03", **numbers)
+    assert written == gp.activity(1e4, 100.0, started=when, at=date(2024, 5, 3), **numbers)
+    with pytest.raises(gp.UsageError, match="'yesterday' is not a date: write 2024-05-01"):
+        gp.activity_at(source, "yesterday")

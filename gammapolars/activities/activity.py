@@ -12,6 +12,7 @@ from gammapolars.activities.limits import counts_per_bq, currie_limits, upper_li
 from gammapolars.activities.points import check_times
 from gammapolars.core.errors import UsageError
 from gammapolars.core.overview import Overview
+from gammapolars.detectors import AnyMoment, parse_moment
 
 K_95 = float(ndtri(0.95))
 
@@ -59,7 +60,7 @@ class DecayCorrection:
 
 
 def decay_correction(
-    half_life_s: Measurement | None, *, started: date | None, at: date | None, counting_s: float
+    half_life_s: Measurement | None, *, started: AnyMoment | None, at: AnyMoment | None, counting_s: float
 ) -> DecayCorrection:
     """How to get from a mean activity to one at a moment; the start of counting, if only a half-life is given.
 
@@ -70,6 +71,7 @@ def decay_correction(
         if at is not None:
             raise UsageError("an activity at another date needs half_life_s")
         return DecayCorrection()
+    started, at = (None if when is None else parse_moment(when) for when in (started, at))
     if at is not None and started is None:
         raise UsageError("an activity at another date needs the start of counting: give started")
     elapsed = 0.0 if at is None or started is None else seconds_between(at, started)
@@ -90,8 +92,8 @@ def activity(
     efficiency_unc: float = 0.0,
     live_time_s: float,
     real_time_s: float | None = None,
-    started: date | None = None,
-    at: date | None = None,
+    started: AnyMoment | None = None,
+    at: AnyMoment | None = None,
     half_life_s: float | None = None,
     half_life_s_unc: float = 0.0,
     background: float | None = None,
@@ -113,7 +115,7 @@ def activity(
         efficiency_unc: its uncertainty.
         live_time_s: live time, seconds.
         real_time_s: real time, over which the activity decays; the live time, if it is not given.
-        started: when counting began; a date without a time means its noon.
+        started: when counting began, such as `2024-05-01T14:30`; a date without a time means its noon.
         at: the time for which the activity is asked for.
         half_life_s: of the nuclide, or of the parent of its chain, seconds.
         half_life_s_unc: its uncertainty.

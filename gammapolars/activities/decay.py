@@ -6,7 +6,7 @@ from functools import cache
 from typing import NamedTuple
 
 from gammapolars.core.errors import UsageError
-from gammapolars.detectors import CalibrationSource, moment
+from gammapolars.detectors import AnyMoment, CalibrationSource, moment, parse_moment
 from gammapolars.gamma_lines import evaluated_half_life
 
 
@@ -104,7 +104,7 @@ def decay_unc(half_life_s: Measurement, elapsed_s: float, counting_s: float = 0.
     return abs(rate * elapsed_s + mean) * half_life_s.unc / half_life_s.value
 
 
-def activity_at(source: CalibrationSource, when: date, *, counting_s: float = 0.0) -> Measurement:
+def activity_at(source: CalibrationSource, when: AnyMoment, *, counting_s: float = 0.0) -> Measurement:
     """A calibration source's activity in Bq at a moment, or the mean over a counting time that begins then.
 
     A chain in equilibrium decays with the half-life of its parent.
@@ -121,7 +121,7 @@ def activity_at(source: CalibrationSource, when: date, *, counting_s: float = 0.
         UsageError: the half-life is not known, or too many have passed for anything to be left.
     """
     life = half_life(source.nuclide, source.half_life_s, source.half_life_s_unc)
-    elapsed = seconds_between(source.reference_date, when)
+    elapsed = seconds_between(source.reference_date, parse_moment(when))
     activity = source.activity_bq * decay_factor(life.value, elapsed, counting_s)
     relative = math.hypot(source.activity_bq_unc / source.activity_bq, decay_unc(life, elapsed, counting_s))
     return Measurement(activity, activity * relative)

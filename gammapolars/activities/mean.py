@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +18,7 @@ from gammapolars.activities.points import UNRESOLVED_FWHM, check_times, emission
 from gammapolars.core.errors import UsageError
 from gammapolars.core.frames import AnyFrame, eager
 from gammapolars.core.types import Floats
+from gammapolars.detectors import AnyMoment
 from gammapolars.gamma_lines import AnyLines, lines_of
 
 ROUNDS = 10
@@ -57,11 +57,11 @@ def activity_of(
     *,
     live_time_s: float,
     real_time_s: float | None = None,
-    started: date | None = None,
-    at: date | None = None,
+    started: AnyMoment | None = None,
+    at: AnyMoment | None = None,
     half_life_s: float | None = None,
     half_life_s_unc: float = 0.0,
-    spectrum: pl.DataFrame | None = None,
+    spectrum: AnyFrame | None = None,
     fwhm: Fwhm | None = None,
     within_fwhm: float = 0.5,
     least_intensity: float = 1.0,
@@ -87,7 +87,7 @@ def activity_of(
         efficiency: from `fit_efficiency`, or `EfficiencyCurve.of(detector)`.
         live_time_s: live time, seconds.
         real_time_s: real time, over which the activity decays; the live time, if it is not given.
-        started: when counting began; a date without a time means its noon.
+        started: when counting began, such as `2024-05-01T14:30`; a date without a time means its noon.
         at: the time for which the activity is asked for; without it and without `half_life_s`, it is the mean while
             counting.
         half_life_s: instead of the one that is looked up for `at`, seconds.
@@ -109,7 +109,7 @@ def activity_of(
     table = match_peaks(peaks, lines, within_fwhm=within_fwhm, least_intensity=least_intensity)
     table = table.with_columns(peak=pl.lit(True))
     if spectrum is not None and fwhm is not None:
-        line_sums = _line_sums(spectrum, fwhm, peaks, table, lines, least_intensity)
+        line_sums = _line_sums(eager(spectrum, "spectrum"), fwhm, peaks, table, lines, least_intensity)
         table = pl.concat([table, line_sums], how="diagonal_relaxed").sort("energy_kev")
     if table.is_empty():
         raise UsageError(f"no line of {nuclide} has a peak: an upper limit needs the spectrum and its FWHM")

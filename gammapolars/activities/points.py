@@ -1,14 +1,12 @@
 """Which peaks are the lines of a nuclide, and the efficiencies at those of sources of known activity."""
 
-from datetime import date
-
 import polars as pl
 
 from gammapolars.activities.decay import activity_at
 from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.frames import AnyFrame, eager
-from gammapolars.detectors import CalibrationSource
+from gammapolars.detectors import AnyMoment, CalibrationSource
 from gammapolars.gamma_lines import AnyLines, lines_of
 
 LINE_COLUMNS = ("nuclide", "energy_kev", "intensity", "intensity_unc")
@@ -127,7 +125,7 @@ def efficiency_points(
     source: CalibrationSource,
     *,
     live_time_s: float,
-    started: date,
+    started: AnyMoment,
     real_time_s: float | None = None,
     within_fwhm: float = 0.5,
     least_intensity: float = 1.0,

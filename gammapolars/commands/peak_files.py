@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from gammapolars.activities import LINE_COLUMNS, PEAK_COLUMNS
 from gammapolars.core.errors import InputError, UsageError
 from gammapolars.core.schema import PEAKS
 from gammapolars.core.types import Key
-from gammapolars.detectors import CalibrationSource, Detectors
+from gammapolars.detectors import CalibrationSource, Detectors, parse_moment
 from gammapolars.gamma_lines import lines
 from gammapolars.io.columnar import read_table
 
@@ -135,18 +135,6 @@ def lines_from(path: Path | None) -> Lines:
         return own
 
     return of
-
-
-def parse_moment(text: str) -> date:
-    """A date or a date with a time, as `2024-05-01` or `2024-05-01T14:30`.
-
-    Raises:
-        UsageError: it is none.
-    """
-    try:
-        return date.fromisoformat(text) if len(text) <= 10 else datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"'{text}' is not a date: write 2024-05-01 or 2024-05-01T14:30") from None
 
 
 def by_detector(peaks: pl.DataFrame, detectors: Detectors) -> dict[Key, pl.DataFrame]:

@@ -16,8 +16,10 @@ from gammapolars.detectors.model import limits_of as limits_of
 from gammapolars.detectors.names import named as named
 from gammapolars.detectors.peakeasy import import_calp as import_calp
 from gammapolars.detectors.peakeasy import read_calp as read_calp
+from gammapolars.detectors.sources import AnyMoment as AnyMoment
 from gammapolars.detectors.sources import CalibrationSource as CalibrationSource
 from gammapolars.detectors.sources import moment as moment
+from gammapolars.detectors.sources import parse_moment as parse_moment
 from gammapolars.detectors.toml import format_detectors as format_detectors
 from gammapolars.detectors.toml import load_detectors as load_detectors
 from gammapolars.detectors.toml import parse_detectors as parse_detectors

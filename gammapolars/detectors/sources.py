@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime, time
 from typing import Any
 
-from gammapolars.core.errors import DetectorsError
+from gammapolars.core.errors import DetectorsError, UsageError
 from gammapolars.detectors.values import format_table, number, shown, text
 
 NUCLIDE = re.compile(r"[A-Z][a-z]?-[1-9]\d{0,2}(?:[a-z]\d?)?")
@@ -64,6 +64,24 @@ class CalibrationSource:
     def reference(self) -> datetime:
         """The moment at which its activity was as stated."""
         return moment(self.reference_date)
+
+
+AnyMoment = date | str
+"""A date, a date with a time, or their text: `2024-05-01`, `2024-05-01T14:30`."""
+
+
+def parse_moment(when: AnyMoment) -> date:
+    """A date as it is, or from its text.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if isinstance(when, date):
+        return when
+    try:
+        return date.fromisoformat(when) if len(when) <= 10 else datetime.fromisoformat(when)
+    except (TypeError, ValueError):
+        raise UsageError(f"'{when}' is not a date: write 2024-05-01 or 2024-05-01T14:30") from None
 
 
 def moment(when: date | datetime) -> datetime:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.frames import eager
 from gammapolars.figures.facets import DETECTOR
 from gammapolars.figures.style import SCREEN, FigureStyle
 
@@ -19,7 +20,7 @@ OVERLAY = "overlay"
 
 def collected(frame: Frame) -> pl.DataFrame:
     """A table, lazy or not."""
-    return frame.collect() if isinstance(frame, pl.LazyFrame) else frame
+    return eager(frame, "table")
 
 
 def with_detectors(table: pl.DataFrame) -> pl.DataFrame:

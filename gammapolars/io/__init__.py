@@ -18,18 +18,21 @@ from gammapolars.io.pairs import scan_pairs
 from gammapolars.io.plan_sources import check_not_scanned
 from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.run import Run
-from gammapolars.io.runs import Runs, open_runs
+from gammapolars.io.runs import AnyNames, Runs, names_of, open_runs, runs_of
 from gammapolars.streaming.time_order import REORDER_PS
 
 __all__ = [
     "WRITERS",
+    "AnyNames",
     "InputFile",
     "Losses",
     "Reading",
     "Run",
     "Runs",
     "check_writable",
+    "names_of",
     "open_runs",
+    "runs_of",
     "save",
     "scan",
     "scan_pairs",
@@ -37,7 +40,7 @@ __all__ = [
 
 
 def scan(
-    *runs: str | Path,
+    *runs: AnyNames,
     tree: str | None = None,
     stage: str | None = None,
     bin_layout: str | None = None,
@@ -80,7 +83,8 @@ def scan(
         losses=losses or Losses(keep_going=False),
     )
     how: dict[str, Any] = {"stage": stage, "apart": apart, "drop_duplicates": drop_duplicates}
-    return open_runs(*runs, reading=reading, reorder_ps=reorder_ps, **how).hits
+    names = [name for one in runs for name in names_of(one)]
+    return open_runs(*names, reading=reading, reorder_ps=reorder_ps, **how).hits
 
 
 def check_writable(path: str | Path, *, overwrite: bool = False, layout: str | None = None, text: bool = False) -> None:

@@ -1,10 +1,11 @@
 """Several runs one after another, and how they are opened."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -23,6 +24,9 @@ from gammapolars.streaming.slices import batches_of, lazy_frame
 from gammapolars.streaming.steps_back import StepBack
 from gammapolars.streaming.time_order import REORDER_PS, Repair, time_ordered
 from gammapolars.streaming.wild_times import OnWild
+
+AnyNames = str | Path | Sequence[str | Path]
+"""One file, pattern or folder, or several."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,28 @@ def open_runs(
         for source in select(names, stage=stage, apart=apart)
     ]
     return Runs(tuple(_with_the_same_columns(runs)), reading)
+
+
+def names_of(runs: AnyNames) -> list[str | Path]:
+    """The files, patterns and folders that are named, one or several.
+
+    Raises:
+        UsageError: something else than a name is among them.
+    """
+    names: list[Any] = [runs] if isinstance(runs, str | Path) else list(runs) if isinstance(runs, list | tuple) else []
+    if wrong := [runs] if not names else [name for name in names if not isinstance(name, str | Path)]:
+        raise UsageError(f"runs are named by files, patterns or folders, not by a {type(wrong[0]).__name__}")
+    return names
+
+
+def runs_of(runs: Runs | AnyNames) -> Runs:
+    """Runs as they are, or those that are named.
+
+    Raises:
+        InputError: nothing is found, or a file is not a table of hits.
+        UsageError: hits instead of names, which cannot be read twice.
+    """
+    return runs if isinstance(runs, Runs) else open_runs(*names_of(runs))
 
 
 def _with_the_same_columns(runs: list[Run]) -> list[Run]:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -24,7 +23,7 @@ from gammapolars.core.types import Key, Progress
 from gammapolars.core.units import parse_ps
 from gammapolars.corrections.selection import Keep, Selection
 from gammapolars.detectors import AnyDetectors, Detector, Detectors, detectors_of
-from gammapolars.io import Runs, open_runs
+from gammapolars.io import AnyNames, Runs, runs_of
 
 REACH = 0.03
 MOST_REACH = 0.2
@@ -34,7 +33,7 @@ MOST_FITS = 4
 
 
 def track_drift(
-    runs: Runs | str | Path | Sequence[str | Path],
+    runs: Runs | AnyNames,
     detectors: AnyDetectors,
     lines_kev: Iterable[float],
     *,
@@ -69,8 +68,7 @@ def track_drift(
         TableError: the runs have no adc values.
     """
     detectors = detectors_of(detectors)
-    if not isinstance(runs, Runs):
-        runs = open_runs(*([runs] if isinstance(runs, str | Path) else runs))
+    runs = runs_of(runs)
     energies = _check_lines(lines_kev)
     if not 0 < reach <= MOST_REACH:
         raise UsageError(f"the reach of a drift must be between 0 and {MOST_REACH}, not {reach}")

@@ -8,7 +8,6 @@ done once more, with them corrected.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import polars as pl
 
@@ -25,14 +24,14 @@ from gammapolars.core.units import MAX_PS, PS_PER_S, format_ps, parse_ps, parse_
 from gammapolars.core.wording import setting
 from gammapolars.corrections.selection import Keep, Selection
 from gammapolars.detectors import AnyDetector, AnyDetectors, Detectors, detectors_of, key_of
-from gammapolars.io import Runs, open_runs
+from gammapolars.io import AnyNames, Runs, runs_of
 
 ENOUGH = 300_000
 """Pairs near the peak of each detector, and of each detector pair at most, with which the sample is complete."""
 
 
 def measure_timing(
-    runs: Runs | str | Path | Sequence[str | Path],
+    runs: Runs | AnyNames,
     detectors: AnyDetectors | None = None,
     *,
     search: str = defaults.SEARCH,
@@ -75,8 +74,7 @@ def measure_timing(
     """
     if isinstance(runs, pl.LazyFrame | pl.DataFrame):
         raise UsageError("a run is read twice to measure its timing: give file names instead of hits")
-    if not isinstance(runs, Runs):
-        runs = open_runs(*([runs] if isinstance(runs, str | Path) else runs))
+    runs = runs_of(runs)
     table = Detectors() if detectors is None else detectors_of(detectors)
     energies = parse_range(energy_kev, "energy_kev") if isinstance(energy_kev, str) else energy_kev
     reach_ps = parse_ps(search)

@@ -12,11 +12,11 @@ from gammapolars.activities import EfficiencyCurve, NuclideActivity, activity_of
 from gammapolars.analysis.summaries import Summary
 from gammapolars.commands.activity.parse import ActivityOptions
 from gammapolars.commands.options import described_by
-from gammapolars.commands.peak_files import Lines, PeakList, by_detector, lines_from, parse_moment, read_peak_lists
+from gammapolars.commands.peak_files import Lines, PeakList, by_detector, lines_from, read_peak_lists
 from gammapolars.core.errors import UsageError
 from gammapolars.core.records import Rows
 from gammapolars.corrections import energy_kev
-from gammapolars.detectors import Detector, Detectors
+from gammapolars.detectors import Detector, Detectors, parse_moment
 from gammapolars.io import save
 from gammapolars.io.output import check_output
 from gammapolars.io.spectra.measurement import require_variance

@@ -10,12 +10,12 @@ from gammapolars.commands.options import with_losses
 from gammapolars.commands.report.parse import ReportOptions
 from gammapolars.core import defaults
 from gammapolars.detectors import AnyDetectors
-from gammapolars.io import Losses
+from gammapolars.io import AnyNames, Losses, names_of
 from gammapolars.streaming.time_order import REORDER_PS
 
 
 def write_report(
-    runs: str | Path | Sequence[str | Path],
+    runs: AnyNames,
     folder: str | Path,
     *,
     detectors: AnyDetectors | None = None,
@@ -69,11 +69,10 @@ def write_report(
         UsageError: an impossible argument.
         OutputError: the folder exists already, cannot be written, or is that of a run.
     """
-    names = [runs] if isinstance(runs, str | Path) else runs
     windows: Any = [random] if isinstance(random, str) else list(random)
     given: dict[str, Any] = {"detectors": detectors, "window": window, "random": windows or None, "reject": reject}
     options = ReportOptions(
-        names=[str(name) for name in names],
+        names=[str(name) for name in names_of(runs)],
         output=Path(folder),
         min_energy=min_energy_kev,
         keep=None if keep is None else Path(keep),
