@@ -124,15 +124,15 @@ def test_the_second_time_nothing_is_done(folder: Path, monkeypatch: pytest.Monke
 
 def test_nothing_to_do_is_known_without_the_heavy_packages(folder: Path) -> None:
     program = """
-import sys
+import sys, time
 from gammapolars.commands import main
 sys.argv = ["gammapolars", "run", "experiment.toml"]
 try:
     main("run")
 except SystemExit as end:
     print(end.code, sorted({"polars", "numpy", "uproot", "plotnine", "scipy"} & set(sys.modules)))
+    print(time.process_time())
 """
-    began = time.process_time()
 
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -144,8 +144,9 @@ except SystemExit as end:
     )
 
     assert "nothing to do" in done.stdout
-    assert done.stdout.splitlines()[-1] == "0 []"
-    assert time.process_time() - began < 1
+    *_, modules, seconds = done.stdout.splitlines()
+    assert modules == "0 []"
+    assert float(seconds) < 0.6, "of the processor; half of it is Python and typer"
 
 
 @pytest.mark.slow

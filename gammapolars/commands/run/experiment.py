@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
+from itertools import count
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -137,7 +138,8 @@ class _Reader:
         elif command == "gate" and isinstance(table.get("on"), int | float):
             usual = f"gate-{table['on']:g}"
         if name is None:
-            name = next(one for one in (usual, *(f"{usual}-{n}" for n in range(2, 10**6))) if one not in taken)
+            numbered = (f"{usual}-{number}" for number in count(2))
+            name = usual if usual not in taken else next(one for one in numbered if one not in taken)
         if not (isinstance(name, str) and name and all(letter.isalnum() or letter in " .+-_" for letter in name)):
             raise InputError(f"{self._file}: [{command}] name must be of letters, digits and . + - _, not {name!r}")
         if name in taken:
