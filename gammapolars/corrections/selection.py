@@ -12,17 +12,18 @@ from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.flags import REMOVED, union
 from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.core.schema import HITS, require
+from gammapolars.core.wording import setting
 from gammapolars.corrections.energy import by_detector, gain_corrected_adc, hit_energy
 from gammapolars.detectors import AnyDetectors, Detector, Detectors, detectors_of
 from gammapolars.detectors.hits import is_one_of
 from gammapolars.gates import PolygonGate, load_gates
 from gammapolars.streaming.slices import batches_of, lazy_frame
 
-Keep = str | Path | Sequence[PolygonGate]
+Keep = str | Path | PolygonGate | Sequence[PolygonGate]
 """Polygons, or the file that they are in."""
 
-KEPT, UNKNOWN = 0, 1
-"""Instead of a bit of `REMOVED`: the hit stays; or it has no energy to judge it by."""
+KEPT, UNKNOWN, NO_ADC = 0, 1, 2
+"""Instead of a bit of `REMOVED`: the hit stays; or it has no energy, or no adc, to judge it by."""
 
 ENERGY = "energy_kev"
 
@@ -91,8 +92,9 @@ class Selection:
     set_aside: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.min_energy_kev is not None and not math.isfinite(self.min_energy_kev):
-            raise UsageError(f"the minimum energy must be a finite number of keV, not {self.min_energy_kev:g}")
+        least = self.min_energy_kev
+        if least is not None and (not isinstance(least, int | float) or not math.isfinite(least)):
+            raise UsageError(f"the minimum energy must be a finite number of keV, not {least!r}")
         for polygon in self.polygons:
             for name in polygon.detectors:
                 self.detectors.named(name)
@@ -108,7 +110,7 @@ class Selection:
             UsageError: an impossible threshold or polygon.
         """
         file = str(keep) if isinstance(keep, str | Path) else None
-        polygons = load_gates(keep, of_hits=True) if isinstance(keep, str | Path) else tuple(keep or ())
+        polygons = load_gates(keep, of_hits=True) if isinstance(keep, str | Path) else _polygons(keep)
         if min_energy_kev is None and not polygons and not any(map(_is_limited, detectors)):
             return None
         return cls(detectors, min_energy_kev, polygons, file)
@@ -194,15 +196,23 @@ class Selection:
         judged = hits.lazy()
         if self.needs_energy:
             judged = judged.with_columns(hit_energy(hits.columns, self.detectors, adc=gain_corrected_adc(hits.columns)))
-        reasons = judged.select(self._reason).collect().to_series()
-        if (unknown := reasons == UNKNOWN).any():
-            keys = hits.filter(unknown).select("board", "channel").unique().sort("board", "channel").rows()
-            names = ", ".join(self.detectors.at(*key).name for key in keys)
-            raise UsageError(
-                f"hits of {names} have no energy to compare with a threshold in keV: calibrate the detector, or give "
-                "its threshold in ADC channels (threshold_adc)"
-            )
+        # A NaN is no number, but polars takes it for the largest.
+        numbers = judged.with_columns(pl.col(pl.Float64).fill_nan(None))
+        reasons = numbers.select(self._reason).collect().to_series()
+        for unknown, why in ((UNKNOWN, self._without_energy), (NO_ADC, _WITHOUT_ADC)):
+            if (bare := reasons == unknown).any():
+                keys = hits.filter(bare).select("board", "channel").unique().sort("board", "channel").rows()
+                raise UsageError(f"hits of {', '.join(self.detectors.at(*key).name for key in keys)} {why}")
         return reasons
+
+    @property
+    def _without_energy(self) -> str:
+        """What is wrong with hits that have no energy, and what to do."""
+        advice = "or give its threshold in ADC channels (threshold_adc)"
+        if self.min_energy_kev is not None:
+            option = setting("--min-energy", "min_energy_kev")
+            advice = f"or leave {option} out and give threshold_kev of the calibrated detectors in detectors.toml"
+        return f"have no energy to compare with a threshold in keV: calibrate the detector, {advice}"
 
     @cached_property
     def _reason(self) -> pl.Expr:
@@ -213,7 +223,10 @@ class Selection:
         return reason.alias("reason")
 
     def _unknown(self) -> Iterator[tuple[int, pl.Expr]]:
-        """Whether a hit that is to be judged by its energy has none."""
+        """Whether a hit that is to be judged by its energy, or its adc, has none."""
+        if any(_are_limits(one.limits_adc) for one in self.detectors):
+            of_adc = by_detector(self.detectors, lambda one: _are_limits(one.limits_adc), pl.Boolean)
+            yield NO_ADC, of_adc & pl.col("adc").is_null()
         if not self.needs_energy:
             return
         limited = pl.lit(self.min_energy_kev is not None)
@@ -249,6 +262,21 @@ class Selection:
     def _judges(self, polygon: PolygonGate) -> pl.Expr:
         keys = [self.detectors.named(name).key for name in polygon.detectors]
         return is_one_of(keys) if keys else pl.lit(value=True)
+
+
+_WITHOUT_ADC = "have no adc value to compare with a threshold in ADC channels: leave these hits out"
+
+
+def _polygons(given: PolygonGate | Sequence[PolygonGate] | None) -> tuple[PolygonGate, ...]:
+    """Polygons of Python.
+
+    Raises:
+        UsageError: they are none.
+    """
+    polygons = (given,) if isinstance(given, PolygonGate) else given or ()
+    if not isinstance(polygons, Sequence) or not all(isinstance(one, PolygonGate) for one in polygons):
+        raise UsageError(f"keep takes the file of polygons, or PolygonGates, not {given!r}")
+    return tuple(polygons)
 
 
 def _of_adc(detector: Detector) -> tuple[float, float]:

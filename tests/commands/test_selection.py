@@ -213,6 +213,7 @@ def test_a_query_of_hits_gets_those_that_stay(
     found = summary_of(f"query every.py {RUN} -o every.parquet")
     summary_of(f"query every.py {RUN} --veto HPGe=0ns,min_adc=65535,keep -o vetoed.parquet")
 
+    assert any("are not among the hits of the query" in text for text in found["warnings"])
     rows = sorted(pl.read_parquet("every.parquet").rows())
     assert rows == sorted(used.select("board", "channel", "adc").rows())
     assert pl.read_parquet("vetoed.parquet").height == used.height

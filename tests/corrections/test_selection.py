@@ -139,8 +139,31 @@ def test_a_threshold_of_energy_without_energies_is_refused_by_name(threshold: di
 
 
 def test_a_threshold_for_all_needs_energies_of_all() -> None:
-    with pytest.raises(UsageError, match="hits of 0/7, 1/0 have no energy"):
+    said = r"hits of 0/7, 1/0 have no energy .*, or leave min_energy_kev out and give threshold_kev"
+    with pytest.raises(UsageError, match=said):
         select_hits(hits([ROW, ((1, 0), 5, 5, 0), ((0, 7), 5, 5, 0)]).lazy(), CALIBRATED, 3).collect()
+
+
+def test_a_number_that_is_none_is_no_energy() -> None:
+    table = hits([ROW, ((0, 1), 5, 5, 0)]).with_columns(energy_kev=pl.Series([3.0, float("nan")]))
+    real = hits([ROW]).with_columns(adc=pl.lit(float("nan")))
+
+    with pytest.raises(UsageError, match="hits of 0/1 have no energy"):
+        select_hits(table.lazy(), CALIBRATED, 7).collect()
+    with pytest.raises(UsageError, match="hits of 0/1 have no energy"):
+        select_hits(table.lazy(), Detectors((Detector(0, 1, range_kev=(1, 9)),))).collect()
+    with pytest.raises(UsageError, match="hits of 0/0 have no adc value"):
+        select_hits(real.lazy(), Detectors((Detector(0, 0, threshold_adc=3),))).collect()
+
+
+def test_polygons_are_taken_alone_and_other_things_are_refused() -> None:
+    table, polygon = hits([ROW, ((0, 0), 1, 1, 0)]), PolygonGate("adc", "adc_short", SQUARE)
+
+    assert select_hits(table, Detectors(), keep=polygon).collect().height == 1
+    with pytest.raises(UsageError, match="keep takes the file of polygons, or PolygonGates, not"):
+        select_hits(table, Detectors(), keep=[1])  # type: ignore[list-item]
+    with pytest.raises(UsageError, match="must be a finite number of keV, not '300'"):
+        select_hits(table, Detectors(), "300")  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_judged_is_refused(tmp_path: Path) -> None:

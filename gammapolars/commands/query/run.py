@@ -183,11 +183,21 @@ def _missing(tables: RunTables, options: QueryOptions) -> MissingColumns:
     return missing_columns(tables.name, recording.schema, options.detectors, calibrated=recording.is_calibrated)
 
 
+def _removed(own: queries.Query, tables: RunTables) -> list[str]:
+    """A sentence where thresholds or polygons keep hits from a query that gets hits."""
+    if tables.recording.selection is None or "hits" not in (own.signature.first, *own.signature.tables):
+        return []
+    return [
+        "hits below thresholds, above ranges or outside polygons are not among the hits of the query, although "
+        "detectors are dead after them, too"
+    ]
+
+
 def _summary(asked: Asked, tables: RunTables) -> QuerySummary:
     """What was read, when it has been read: of hits that a query chose by itself, how many is not known."""
     rule, preselection = tables.rule, tables.counted
     seen = preselection.read if preselection else None
-    further = (*_replaced(asked.query.path), *tables.warnings)
+    further = (*_replaced(asked.query.path), *_removed(asked.query, tables), *tables.warnings)
     shared = of_hits(tables.recording, tables.tally, rule.reject, further, seen=seen, complete=tables.is_read)
     account, selection = shared.pop("account"), tables.recording.selection
     read = entries(replace(account, selection=None)) | entries(shared.pop("times"))
