@@ -154,6 +154,7 @@ def test_without_pulse_shapes_an_error_says_why(
     assert reason in gammapolars(*words.split()).error
 
 
+@pytest.mark.slow
 def test_neutrons_are_simulated_alike_in_python_and_on_the_command_line(tmp_path: Path) -> None:
     one = gp.simulate_run("Co-60=20kBq", tmp_path / "a.root", hits=50, neutrons=0.5)
     other = tmp_path / "b.root"
