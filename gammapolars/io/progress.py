@@ -64,7 +64,7 @@ def _count(path: Path) -> int | None:
     if form is None or form.count is count_rows:
         return None
     with suppress(GammapolarsError, OSError):
-        return form.count(path, READING, pl.LazyFrame())
+        return form.count(path, READING, pl.LazyFrame()) or None
     return None
 
 
