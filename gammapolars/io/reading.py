@@ -1,12 +1,13 @@
 """How the files of a run are to be read, and the data that had to be left out of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Literal
 
 from gammapolars.core.errors import InputError
+from gammapolars.core.overview import MOST_ROWS, Overview, Section, columns_of
 from gammapolars.core.wording import setting
 from gammapolars.detectors.columns import TIME, Column, period_ps
 
@@ -37,7 +38,7 @@ class Loss:
     kind: Kind = "damaged"
 
 
-class Losses:
+class Losses(Overview):
     """Data skipped while reading: each place once, even if several threads meet it several times.
 
     Args:
@@ -53,6 +54,15 @@ class Losses:
         self._losses: dict[tuple[Path, str], Loss] = {}
         self._notes: dict[tuple[Path, str], None] = {}
         self._lock = Lock()
+
+    def _sections(self) -> Iterator[Section]:
+        """A row for each place, then the notes."""
+        rows = [
+            {"file": loss.path.name, "hits": f"{loss.hits:,}", "kind": loss.kind.replace("_", " "), "place": loss.what}
+            for loss in self.all[:MOST_ROWS]
+        ]
+        yield columns_of(rows)
+        yield from (Section((), (), note) for note in self.notes)
 
     def leave_out(self, path: Path, what: str, hits: int, kind: Kind = "damaged") -> None:
         """Remember hits that are left out.

@@ -1,6 +1,6 @@
 """Matrices net of their background in two dimensions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -9,6 +9,7 @@ from scipy.sparse import block_diag, csr_array
 
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.frames import AnyFrame, eager
+from gammapolars.core.overview import Overview, Section
 from gammapolars.core.types import Floats, Range
 from gammapolars.core.wording import setting
 from gammapolars.gates import Gate
@@ -34,7 +35,7 @@ class NetSum(NamedTuple):
     background: float
 
 
-class NetMatrix:
+class NetMatrix(Overview):
     """A matrix minus the background given by its projections, after Palameta and Waddington, with its covariance.
 
     With the projections P_i, the background b_i under their peaks and the sum T, B_ij = (P_i b_j + b_i P_j - b_i b_j)/T
@@ -61,6 +62,13 @@ class NetMatrix:
         TableError: it is not a matrix of two energies or of two adc values, or its sum is not above 0.
         UsageError: no peaks are found, one holds no bin, or they leave none.
     """
+
+    def _sections(self) -> Iterator[Section]:
+        """Its sum, and the stretches with peaks on each axis."""
+        rows = [("sum", f"{self.total:,.6g}"), ("symmetric", "yes" if self.symmetric else "no")]
+        axes = zip(("x", "y"), self.regions, strict=True)
+        rows += [(f"peak regions of {axis}", f"{len(regions):,}") for axis, regions in axes]
+        yield Section((), tuple(rows))
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """Overviews of records: values with their uncertainties and units, in notebooks and as text, and nothing obeyed."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import polars as pl
@@ -92,3 +93,25 @@ def test_results_are_short_texts_and_tables_of_a_notebook() -> None:
         assert len(repr(result).splitlines()) < 20
         assert result._repr_html_().startswith(f"<div><strong>{type(result).__name__}</strong><table>")
         assert "<b>" not in result._repr_html_()
+
+
+def test_losses_are_listed_by_place() -> None:
+    losses = gp.Losses()
+    losses.leave_out(Path("folder/run.bin"), "record 7 is damaged", 1200)
+    losses.note(Path("folder/run.bin"), "the clock restarted")
+
+    assert repr(losses).splitlines() == [
+        "Losses",
+        "  file     hits   kind     place",
+        "  run.bin  1,200  damaged  record 7 is damaged",
+        "  run.bin: the clock restarted",
+    ]
+    assert repr(gp.Losses()) == "Losses"
+
+
+def test_a_net_matrix_is_summed_up() -> None:
+    cells = {"energy_kev_x": [100.0, 102.0, 102.0], "energy_kev_y": [100.0, 100.0, 102.0], "counts": [4.0, 9.0, 1.0]}
+    matrix = gp.NetMatrix(pl.DataFrame(cells).with_columns(variance=pl.col("counts")), regions=[(101, 103)])
+
+    assert "peak regions of x" in repr(matrix)
+    assert "<td>symmetric</td>" in matrix._repr_html_()
