@@ -199,6 +199,11 @@ def test_detectors_are_found_as_in_a_dictionary(toml: Path) -> None:
     assert detectors.get("0/7") is None
     with pytest.raises(KeyError):
         detectors["0/7"]
+    wrong: list[Any] = [0, None, (0,), ([], 1)]
+    for key in wrong:
+        assert key not in detectors
+        with pytest.raises(gp.UsageError, match=r"^unknown detector .*: write board/channel"):
+            detectors[key]
     with pytest.raises(gp.UsageError, match=r"^unknown detector '1/4': write .*\(HPGe-1, LaBr-2, shield\)$"):
         detectors[1, 4]
 
@@ -212,6 +217,8 @@ def test_a_gate_around_a_line_is_that_of_the_command() -> None:
     assert gp.Gate.on(511, 60, (550, 560)) == gp.Gate(481.0, 541.0, ((550.0, 560.0),))
     with pytest.raises(gp.UsageError, match="must be above 0, not 0"):
         gp.Gate.around(511, fwhm=0)
+    with pytest.raises(gp.UsageError, match=r"^fwhm must be a number \(keV, or adc\), not '8'$"):
+        gp.Gate.around(511, fwhm="8")  # type: ignore[arg-type]
 
 
 def test_a_run_is_simulated_as_by_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

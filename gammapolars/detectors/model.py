@@ -172,7 +172,7 @@ class Detectors(Overview):
 
     def _sections(self) -> Iterator[Section]:
         """A row for each detector, then the sources."""
-        yield columns_of([_words(detector) for detector in self.all])
+        yield columns_of([_words(detector) for detector in self.all]) if self.all else Section((), (), "none")
         for source in self.sources:
             activity = plus_minus(source.activity_bq, source.activity_bq_unc)
             yield Section((), (), f"Source {source.name}: {activity} Bq on {source.reference_date:%Y-%m-%d}")
@@ -196,7 +196,8 @@ class Detectors(Overview):
             UsageError: none is described; it is a KeyError, too.
         """
         if (found := self.get(detector)) is None:
-            raise self._unknown(detector if isinstance(detector, str) else "/".join(map(str, detector)))
+            is_key = isinstance(detector, tuple) and len(detector) == 2
+            raise self._unknown("/".join(map(str, detector)) if is_key else str(detector))
         return found
 
     def get(self, detector: "str | Key", default: Detector | None = None) -> Detector | None:
@@ -204,7 +205,8 @@ class Detectors(Overview):
         if isinstance(detector, str):
             by_name = next((one for one in self.all if one.name == detector), None)
             return by_name or self._by_key.get(_numbers(detector) or (-1, -1), default)
-        return self._by_key.get(detector, default)
+        is_key = isinstance(detector, tuple) and all(isinstance(number, int) for number in detector)
+        return self._by_key.get(detector, default) if is_key else default
 
     def __bool__(self) -> bool:
         return True  # one without detectors may still have columns, sources or a drift
@@ -266,7 +268,20 @@ def _words(detector: Detector) -> dict[str, str]:
         "time offset": format_ps(offset) if offset else "",
         "time FWHM": "" if time_fwhm is None else format_ps(round(time_fwhm)),
         "group": group,
+        "hits used": _hits_used(detector),
     }
+
+
+def _hits_used(detector: Detector) -> str:
+    """The limits of the hits of a detector that are used, in words; empty where all are."""
+    words = []
+    for unit, least, both in (
+        ("adc", detector.threshold_adc, detector.range_adc),
+        ("keV", detector.threshold_kev, detector.range_kev),
+    ):
+        words += [] if least is None else [f"≥ {least:g} {unit}"]
+        words += [] if both is None else [f"{both[0]:g} to {both[1]:g} {unit}"]
+    return ", ".join(words)
 
 
 def _numbers(text: str) -> Key | None:

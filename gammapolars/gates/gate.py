@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import cast
+from typing import SupportsFloat, cast
 
 import polars as pl
 
@@ -81,6 +81,9 @@ class Gate:
         Raises:
             UsageError: a width that is not above 0, or impossible stretches.
         """
+        for name, value in (("centre", centre), ("fwhm", fwhm), ("width", 0.0 if width is None else width)):
+            if not isinstance(value, SupportsFloat) or isinstance(value, str) or math.isnan(value):
+                raise UsageError(f"{name} must be a number (keV, or adc), not {value!r}")
         if width is None and not 0 < fwhm < math.inf:
             raise UsageError(f"the FWHM of a line must be above 0, not {fwhm:g}")
         wide = WIDTH_FWHM * fwhm if width is None else width

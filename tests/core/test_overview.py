@@ -79,7 +79,10 @@ def test_detectors_are_a_table() -> None:
         "  0/4     0/4",
     ]
     assert "<td>0.1 + 0.5 adc - 2e-09 adc^2</td>" in detectors._repr_html_()
-    assert repr(gp.Detectors()) == "Detectors"
+    assert repr(gp.Detectors()) == "Detectors\n  none"
+    limited = gp.Detectors((gp.Detector(0, 1, threshold_kev=5.0), gp.Detector(0, 2, range_adc=(100, 9000))))
+    assert "≥ 5 keV" in repr(limited)
+    assert "<td>100 to 9000 adc</td>" in limited._repr_html_()
 
 
 def test_results_are_short_texts_and_tables_of_a_notebook() -> None:
