@@ -21,7 +21,7 @@ def query(hits: pl.LazyFrame, *, low_us: float = 1.0, high_us: float = 10.0, ran
     low, high, end = (pl.col(f"at_{edge}") for edge in (low_us, high_us, range_us))  # intervals as long as that
     n, x, x2, window = pl.col("counts"), pl.col("sum"), pl.col("squares"), high_us - low_us
     rate = (high / end).log() / (range_us - high_us)  # of random hits, per us
-    excess_unc = (n / (low * high) + (window / (range_us - high_us)) ** 2 * (high - end) / (high * end)).sqrt()
+    excess_unc = (n.clip(1) / (low * high) + (window / (range_us - high_us)) ** 2 * (high - end) / (high * end)).sqrt()
     alone = (rate * window).exp() * high / low  # probability of no after-pulse
     true = n - rate * (x - low_us * n + high * window)  # less the rate times the time in which each interval waits
     delay = (x - rate * (x2 - low_us**2 * n + high * (high_us**2 - low_us**2)) / 2) / true

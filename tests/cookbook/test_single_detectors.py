@@ -47,11 +47,13 @@ def test_after_pulses_are_counted_and_timed(rng: np.random.Generator) -> None:
     first = np.cumsum(US + rng.exponential(S / 1e4, 100_000))
     fired = first[rng.random(len(first)) < 0.05]
     late = fired + US + rng.exponential(1.5 * US, len(fired))
-    run = recorded(hits(first, 0), piled_up(hits(late, 0)), hits(first + 20, 1))
+    slow = hits(first[0] + 50 * US * np.arange(30), 2)
+    run = recorded(hits(first, 0), piled_up(hits(late, 0)), hits(first + 20, 1), slow)
 
     found = served("after_pulses", run)
 
-    noisy, quiet = found.to_dicts()
+    noisy, quiet, few = found.to_dicts()
+    assert (few["counts"], few["probability_unc"] > 0.02) == (0, True)
     assert abs(pull(noisy, "probability", len(late) / (len(late) + len(first)))) < 3.5
     assert noisy["probability_unc"] < 0.002
     assert abs(pull(noisy, "delay_us", 2.5)) < 3.5
