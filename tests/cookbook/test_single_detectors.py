@@ -53,7 +53,8 @@ def test_after_pulses_are_counted_and_timed(rng: np.random.Generator) -> None:
     found = served("after_pulses", run)
 
     noisy, quiet, few = found.to_dicts()
-    assert (few["counts"], few["probability_unc"] > 0.02) == (0, True)
+    assert (few["counts"], few["probability_unc"] > 0.02, few["delay_us"]) == (0, True, None)
+    assert quiet["delay_us_unc"] is None
     assert abs(pull(noisy, "probability", len(late) / (len(late) + len(first)))) < 3.5
     assert noisy["probability_unc"] < 0.002
     assert abs(pull(noisy, "delay_us", 2.5)) < 3.5
@@ -149,3 +150,12 @@ def test_the_figure_of_merit_is_that_of_the_two_peaks(rng: np.random.Generator) 
     assert abs(pull(both, "counts_2", 3000)) < 0.5
     assert abs(pull(both, "psd_2", 0.25)) < 3.5
     assert one["fom"] is None
+
+
+def test_minutes_of_two_runs_are_not_summed() -> None:
+    run = recorded(hits(S * np.arange(90), 0), name="first")
+    later = recorded(hits(S * np.arange(30), 0), name="second")
+
+    found = served("rates_by_minute", run, later, "--apart")
+
+    assert found.select("run", "minute", "counts").rows() == [(1, 0, 60), (2, 0, 30), (1, 1, 30)]
