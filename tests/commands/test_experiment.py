@@ -18,7 +18,7 @@ import gammapolars as gp
 from gammapolars.commands.run import record, work
 from gammapolars.commands.run.experiment import load_experiment
 from gammapolars.commands.run.kinds import KINDS
-from gammapolars.commands.run.stamps import Stamp, listed, stamp
+from gammapolars.commands.run.stamps import Stamp, changes, listed, stamp
 from gammapolars.core.fingerprint import fingerprint
 from gammapolars.io import transaction
 from tests.commandline import REPOSITORY, gammapolars, gammapolars_process
@@ -197,7 +197,7 @@ def without(name: str) -> Callable[[], None]:
     [
         (lambda: None, {}, ""),
         (edit("runs =", "# a remark\nruns ="), {}, ""),
-        (lambda: os.utime("run.root", (1, 1)), {}, ""),
+        (lambda: os.utime("detectors.toml", (1, 1)), {}, ""),
         (edit("250ns", "200ns"), {"coincidences": 0, "gate-1332.5": 1}, "option window changed: 250ns → 200ns"),
         (edit("[align]", "[align]\nsearch = '9us'"), dict(zip(CHAIN, (0, 1, 1), strict=True)), "option search"),
         (edit("on = 1332.5", "on = 1332.5\nwidth = 4"), {"gate-1332.5": 0}, "option width changed: not given → 4.0"),
@@ -507,6 +507,28 @@ def test_energies_are_not_selected_before_they_are_measured(small: Path) -> None
     assert rates.options.detectors == Path("analysis/calibrated.toml")
 
 
+def test_the_record_is_of_one_experiment_and_its_folder_is_made_first(small: Path) -> None:
+    text = "runs = '../small.parquet'\noutput = '../out'\n[rates]\noutput = '../rates.csv'\n"
+    for name in ("one", "two"):
+        Path(name).mkdir()
+        Path(name, "x.toml").write_text(text)
+
+    assert gammapolars("run", "one/x.toml").code == 0
+    assert "nothing to do" in gammapolars("run", "one/x.toml").out
+    assert "out/x.steps.json: is the record of another experiment" in gammapolars("run", "two/x.toml").error
+
+
+def test_a_query_does_not_depend_on_the_present_folder(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (small / "elsewhere" / "queries").mkdir(parents=True)
+    Path("elsewhere/queries/rates_by_minute.py").write_text("def query(hits):\n    return hits.head(1)\n")
+    Path("experiment.toml").write_text("runs = 'small.parquet'\n[query]\nname = 'rates_by_minute'\n")
+    monkeypatch.chdir("elsewhere")
+
+    assert gammapolars("run", "../experiment.toml").code == 0
+
+    assert "counts" in pl.read_parquet("../analysis/rates_by_minute.parquet").columns
+
+
 # What init writes.
 
 
@@ -524,6 +546,12 @@ def test_options_may_have_the_names_of_their_flags(small: Path) -> None:
         ("60Co+22Na", ("Co-60", "Na-22"), False),
         ("Ag110m.root", ("Ag-110m",), False),
         ("SDataR_Am-241_Ba 133", ("Am-241", "Ba-133"), False),
+        ("run_7_Co60Eu152", ("Co-60", "Eu-152"), False),
+        ("60Co152Eu", ("Co-60", "Eu-152"), False),
+        ("run_57_Co60", ("Co-60",), False),
+        ("run57Co60", ("Co-60",), False),
+        ("2024-05-22 Na22", ("Na-22",), False),
+        ("Na22_9_98uCi_29Sep2023_250318_run3", ("Na-22",), False),
         ("run_co2_60", (), False),
         ("run60", (), False),
         ("bkg_night", (), True),
@@ -545,7 +573,15 @@ def test_the_file_that_init_writes(small: Path) -> None:
         shutil.copy("small.parquet", name)
 
     done = gammapolars(
-        "init", "run_1_Co60.parquet", "run_2.parquet", "bkg.parquet", "-o", "new.toml", "--bits", "31:8ns"
+        "init",
+        "run_1_Co60.parquet",
+        "run_2.parquet",
+        "./run_2.parquet",
+        "bkg.parquet",
+        "-o",
+        "new.toml",
+        "--bits",
+        "31:8ns",
     )
 
     assert done.code == 0, done.err
@@ -588,15 +624,32 @@ def test_a_young_file_is_read_again_and_an_old_one_is_not(tmp_path: Path, monkey
     path = tmp_path / "a"
     path.write_text("1")
     young = stamp(path)
-    os.utime(path, (1, 1))
+    monkeypatch.setattr("gammapolars.commands.run.stamps.SETTLED_NS", 0)
     old = stamp(path, young)
+    again = stamp(path, old)
+    time_ns = path.stat().st_mtime_ns
     path.write_text("2")
+    os.utime(path, ns=(time_ns, time_ns))
+
+    assert young.change_ns is None
+    assert again is old, "nothing of it was changed"
+    assert not old.is_same(stamp(path, old)), "although size and time are the same"
+    assert stamp(tmp_path / "none") == Stamp()
+
+
+def test_a_change_between_the_parts_that_are_sampled_is_noticed_by_its_time(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(bytes(3 * 2**20))
+    before = stamp(path)
+    with path.open("r+b") as file:
+        file.seek(3 * 2**19)
+        file.write(b"1")
     os.utime(path, (1, 1))
 
-    assert (young.time_ns, old.time_ns, young.hash) == (None, 10**9, old.hash)
-    assert stamp(path, young).hash != young.hash
-    assert stamp(path, old) is old, "by size and time it is the same"
-    assert stamp(tmp_path / "none") == Stamp()
+    after = stamp(path, before)
+
+    assert after.hash == before.hash
+    assert list(changes({"a": before}, {"a": after})) == ["input changed: a"]
 
 
 def test_a_pattern_means_its_folders_by_name(tmp_path: Path) -> None:
@@ -618,6 +671,7 @@ def test_many_files_with_other_times_are_read_once(small: Path, monkeypatch: pyt
 
     monkeypatch.setattr(record, "MANY", 0)
     monkeypatch.setattr("gammapolars.commands.run.stamps.fingerprint", noted)
+    monkeypatch.setattr("gammapolars.commands.run.stamps.SETTLED_NS", 0)
     os.utime("small.parquet", (1, 1))
     assert status("rates") == {"rates": "done"}
     os.utime("small.parquet", (2, 2))

@@ -31,8 +31,14 @@ def _patterns() -> dict[str, re.Pattern[str]]:
 
 
 def _made(names: Iterable[str]) -> Iterable[tuple[str, re.Pattern[str]]]:
+    """Several nuclides may follow each other without a gap: a number between two elements belongs to one of them."""
     for name in names:
         if match := re.fullmatch(r"([A-Z][a-z]?)-(\d+)(m\d?)?", name):
-            element, mass, state = match[1], match[2], match[3] or ""
-            words = rf"{element}[ _-]?{mass}{state}(?![0-9])|{mass}{state}[ _-]?{element}(?![a-z])"
-            yield name, re.compile(rf"(?<![a-z0-9])(?:{words})", re.IGNORECASE)
+            element, mass = match[1], match[2] + (match[3] or "")
+            forms = (
+                rf"(?<![a-z0-9]){element}[ _-]?{mass}(?![0-9])",
+                rf"(?<=[0-9]){element}{mass}(?![0-9])",
+                rf"(?<![0-9]){mass}{element}(?![a-z]|[0-9]+(?![a-z0-9]))",
+                rf"(?<![a-z0-9]){mass}[ _-]{element}(?![a-z0-9])",
+            )
+            yield name, re.compile("|".join(forms), re.IGNORECASE)

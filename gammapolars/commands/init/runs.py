@@ -9,6 +9,7 @@ import polars as pl
 from gammapolars.commands.init.names import is_background, sources_in
 from gammapolars.commands.init.parse import InitOptions
 from gammapolars.core.errors import InputError
+from gammapolars.core.file_identity import real
 from gammapolars.core.types import Key
 from gammapolars.io.compass.channel_names import channel_names
 from gammapolars.io.compass.file_names import group_segments, natural_order, parse_name, run_folder_of
@@ -53,7 +54,7 @@ def find_runs(options: InitOptions) -> list[FoundRun]:
 
 def _names(given: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """The names of the folder, or of the files, of each run."""
-    files = list[Path]()
+    files, seen = list[Path](), set[Path]()
     for name in given:
         if is_remote(name):
             yield (name,)
@@ -62,9 +63,13 @@ def _names(given: Sequence[str]) -> Iterator[tuple[str, ...]]:
         paths = [path] if path.exists() else sorted(matches(name) or [], key=natural_order)
         if not paths:
             raise InputError(f"{name}: no such file or folder")
-        files += [one for one in paths if not one.is_dir()]
         for folder in (one for one in paths if one.is_dir()):
-            yield from ((str(one),) for one in _folders(folder))
+            new = [one for one in _folders(folder) if real(one) not in seen]
+            seen |= set(map(real, new))
+            yield from ((str(one),) for one in new)
+        new = [one for one in paths if not one.is_dir() and real(one) not in seen]
+        seen |= set(map(real, new))
+        files += new
     by_run = dict[tuple[Path, str], list[str]]()
     for stream in group_segments(files):
         named = parse_name(stream[0])

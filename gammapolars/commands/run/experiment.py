@@ -12,7 +12,7 @@ from gammapolars.commands.command import OPTIONS
 from gammapolars.commands.declared import Reads, Writes, declared
 from gammapolars.commands.given import note_given
 from gammapolars.commands.options import Pairing, Reading
-from gammapolars.commands.query_files import QUERIES
+from gammapolars.commands.query_files import QUERIES, shipped_queries
 from gammapolars.commands.run.kinds import KINDS
 from gammapolars.commands.run.record import Record
 from gammapolars.commands.run.steps import Step, check_steps
@@ -56,7 +56,7 @@ class Experiment:
         Raises:
             InputError: it is damaged.
         """
-        return Record(self.output / f"{self.file.stem}.steps.json", self.file.parent)
+        return Record(self.output / f"{self.file.stem}.steps.json", self.file)
 
 
 def load_experiment(file: Path) -> Experiment:
@@ -190,10 +190,12 @@ class _Reader:
 
     def _query(self, name: str | None) -> str:
         """The name, or the file, of a query: the user's own lie in a folder next to the file of the experiment."""
-        own = self._file.parent / QUERIES / f"{name}.py"
         if name is None:
             raise InputError(f"{self._file}: [query] has no name, which must be given")
-        return str(own) if own.is_file() else str(joined(self._file.parent, name)) if name.endswith(".py") else name
+        if name.endswith(".py"):
+            return str(joined(self._file.parent, name))
+        own, shipped = (folder / f"{name}.py" for folder in (self._file.parent / QUERIES, shipped_queries()))
+        return str(shipped if shipped.is_file() and not own.is_file() else own)
 
     def _input(self, command: str, table: Mapping[str, Any], where: str) -> tuple[list[str], bool]:
         """The input of a step, and whether it is runs."""

@@ -51,12 +51,16 @@ class Record:
 
     Args:
         path: of its file.
-        folder: from which the names of files start in it.
+        file: the experiment.toml; the names of other files start from its folder.
+
+    Raises:
+        InputError: it is damaged, or that of another experiment.
     """
 
-    def __init__(self, path: Path, folder: Path) -> None:
-        self.path, self.folder = path, folder
-        self.entries = _entries(path) if path.exists() else {}
+    def __init__(self, path: Path, file: Path) -> None:
+        self.path, self.folder = path, file.parent
+        self._file = _way(path.parent, file)
+        self.entries = _entries(path, self._file) if path.exists() else {}
         self._renewed = 0
 
     def place(self, path: Path) -> str:
@@ -64,7 +68,7 @@ class Record:
         full, folder = path.absolute(), self.folder.absolute()
         if path.is_absolute() and folder not in full.parents:
             return path.as_posix()
-        return Path(os.path.relpath(full, folder)).as_posix()
+        return _way(folder, full)
 
     def path_of(self, place: str) -> Path:
         """The file that has a name in the record."""
@@ -96,12 +100,20 @@ class Record:
         from gammapolars.io.transaction import outputs_at_once
 
         steps = {name: asdict(entry) for name, entry in self.entries.items()}
-        text = json.dumps({"gammapolars": FORM, "steps": steps}, indent=1, ensure_ascii=False)
+        text = json.dumps({"gammapolars": FORM, "from": self._file, "steps": steps}, indent=1, ensure_ascii=False)
         with outputs_at_once():
             write_bytes(f"{text}\n".encode(), self.path, overwrite=True)
 
 
-def _entries(path: Path) -> dict[str, Entry]:
+def _way(folder: Path, path: Path) -> str:
+    """How a file is found from a folder: the same where both are moved."""
+    try:
+        return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
+    except ValueError:  # on another drive of Windows
+        return path.absolute().as_posix()
+
+
+def _entries(path: Path, file: str) -> dict[str, Entry]:
     """The entries of a file.
 
     Raises:
@@ -111,12 +123,16 @@ def _entries(path: Path) -> dict[str, Entry]:
         document = json.loads(read_small(path))
         if document["gammapolars"] != FORM:
             raise ValueError("it is of another version")
-        return {name: _entry(**one) for name, one in document["steps"].items()}
+        entries = {name: _entry(**one) for name, one in document["steps"].items()}
+        of = document["from"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(
             f"{path}: is no record of an experiment: remove it; all steps are then done again, and their outputs must "
             "be removed as well, or replaced with --overwrite"
         ) from None
+    if of != file:
+        raise InputError(f"{path}: is the record of another experiment ({of}): give another folder as 'output'")
+    return entries
 
 
 def _entry(inputs: dict[str, Any], names: list[str], warnings: list[str], **others: Any) -> Entry:

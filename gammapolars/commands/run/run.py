@@ -92,7 +92,7 @@ def _foreseen(experiment: Experiment, record: Record, steps: Sequence[Step], aga
         if reasons:
             pending |= dict.fromkeys(map(record.place, step.writes), step.name)
             edited = (f"{path} was edited by hand: needs --overwrite" for path in judgement.edited)
-            yield _row(step, "would_run", "; ".join((*reasons, *edited)), record)
+            yield _row(step, "would_run", "; ".join((*reasons, *edited)), record) | {"warnings": []}  # they may go
         else:
             record.renew(step.name, judgement.inputs)
             yield _not_done(step, judgement, record)

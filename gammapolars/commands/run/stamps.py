@@ -3,14 +3,13 @@
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
-from typing import Any
 
 from gammapolars.core.errors import readable
 from gammapolars.core.file_identity import real
-from gammapolars.core.fingerprint import fingerprint
+from gammapolars.core.fingerprint import SAMPLED_BYTES, fingerprint
 
 SETTLED_NS = 2 * 10**9
 """A file that was written so shortly ago may change again without a change of its time, as file systems keep it."""
@@ -25,33 +24,34 @@ class Stamp:
 
     Attributes:
         size: in bytes.
-        time_ns: when it was last changed; None where that was too recent to go by.
+        time_ns: when its content was last changed, as the system says and programs may set it.
+        change_ns: when anything of it was last changed; None where that was too recent to go by.
         hash: its fingerprint.
     """
 
     size: int | None = None
     time_ns: int | None = None
+    change_ns: int | None = None
     hash: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """The stamp as plain values."""
-        return asdict(self)
+    def is_same(self, other: "Stamp") -> bool:
+        """Whether the content is the same; a fingerprint of parts of a file does not show that if its time changed."""
+        is_whole = self.size is None or self.size <= 2 * SAMPLED_BYTES
+        return self.hash == other.hash and (is_whole or self.time_ns == other.time_ns)
 
 
 def stamp(path: Path, before: Stamp | None = None) -> Stamp:
-    """The stamp of a file now; the fingerprint of a former stamp where size and time are the same."""
+    """The stamp of a file now; a former stamp where nothing of the file was changed since."""
     try:
         status = path.stat()
     except (OSError, ValueError):
         return Stamp()
-    if before and (status.st_size, status.st_mtime_ns) == (before.size, before.time_ns):
+    present = status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    if before and present == (before.size, before.time_ns, before.change_ns):
         return before
+    is_settled = abs(time.time_ns() - max(present[1:])) > SETTLED_NS
     with readable(path):
-        return Stamp(status.st_size, _settled(status.st_mtime_ns), fingerprint(path))
-
-
-def _settled(time_ns: int) -> int | None:
-    return time_ns if abs(time.time_ns() - time_ns) > SETTLED_NS else None
+        return Stamp(*present[:2], present[2] if is_settled else None, fingerprint(path))
 
 
 def listed(path: Path, without: Path) -> Iterator[Path]:
@@ -83,8 +83,8 @@ def _below(folder: Path, without: Path) -> Iterator[Path]:
 
 def changes(before: Mapping[str, Stamp], now: Mapping[str, Stamp]) -> Iterator[str]:
     """How files differ from what they were, in words: the first few of many."""
-    hashes = {name: (before.get(name, Stamp()).hash, now.get(name, Stamp()).hash) for name in {**before, **now}}
-    different = {name: both for name, both in hashes.items() if both[0] != both[1]}
+    both = {name: (before.get(name, Stamp()), now.get(name, Stamp())) for name in {**before, **now}}
+    different = {name: (old.hash, new.hash) for name, (old, new) in both.items() if not old.is_same(new)}
     for name, (old, new) in list(different.items())[:SHOWN]:
         yield f"{'new input' if old is None else 'input missing' if new is None else 'input changed'}: {name}"
     if len(different) > SHOWN:

@@ -43,7 +43,7 @@ def perform(step: Step, judgement: Judgement, record: Record, output: Path, *, o
         if not overwrite:
             _check_edited(judgement)
             _check_free(step, record)
-        for path in step.writes:
+        for path in (record.path, *step.writes):
             with writable(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
         options = _options(step, record)
