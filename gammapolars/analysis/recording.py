@@ -14,7 +14,7 @@ from gammapolars.coincidences import PairRule
 from gammapolars.core.errors import TableError
 from gammapolars.core.flags import REMOVED, has_any, parse_reject, union
 from gammapolars.core.pulse_shape import without
-from gammapolars.core.quantities import ENERGY, Quantity
+from gammapolars.core.quantities import ENERGY, PSD, Quantity
 from gammapolars.core.schema import HITS, require
 from gammapolars.core.types import Progress
 from gammapolars.corrections import Selection, align, aligned_in_order, spread_ps
@@ -141,7 +141,7 @@ class Recording:
         """Raise where hits have no values of some quantities, the axes of a matrix or of spectra."""
         needed = {name for quantity in quantities for name in quantity.needs}
         if "adc" in needed or (ENERGY in quantities and not self.has_energies):
-            self.require_adc("counted in a matrix")
+            self.require_adc("counted by pulse shape" if quantities == (PSD,) else "counted in a matrix")
         if missing := sorted(needed - {"adc"} - {*self.runs.hits.collect_schema()}):
             raise TableError(f"{self.names}: {without(missing[0])}")
 

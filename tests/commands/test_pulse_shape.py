@@ -86,7 +86,7 @@ def test_the_matrix_says_which_hits_it_does_not_show(tmp_path: Path) -> None:
 
     assert json.loads(done.out)["counts"] == 292
     assert "1 of 300 hits have a pulse shape outside of -0.2 to 1.2" in done.out
-    assert "7 of 300 hits have no pulse shape, because their adc is 0" in done.out
+    assert "7 of 300 hits have no pulse shape, because their adc is 0 or they have no short charge" in done.out
     assert "0/1: the short charge (adc_short) of all hits is 0" in done.out
     matrix = gp.scan_matrix(tmp_path / "m.root").collect()
     assert matrix.columns[:2] == ["time_s_x", "psd_y"]

@@ -68,7 +68,10 @@ class PulseShapes(Accumulator):
                 "and are not counted"
             )
         if number[NONE]:
-            found.append(f"{number[NONE]:,} of {every:,} hits have no pulse shape, because their adc is 0")
+            found.append(
+                f"{number[NONE]:,} of {every:,} hits have no pulse shape, because their adc is 0 or they have no "
+                "short charge"
+            )
         return found
 
     def _counts(self) -> pl.DataFrame:
