@@ -8,14 +8,16 @@ from gammapolars.analysis.accounting import HitAccount, Times
 from gammapolars.analysis.chance import RandomNet
 from gammapolars.analysis.preselection import PreselectionAccount
 from gammapolars.analysis.saved_pairs import SavedPairsSummary
-from gammapolars.analysis.summaries import PairCounts, RunSummary, Summary
+from gammapolars.analysis.summaries import PairCounts, PairSummary, RunSummary, Summary
 from gammapolars.commands.layout import share, table
 from gammapolars.core.digits import counted, expected_counts, plus_minus
 
 
 def head(summary: RunSummary, preselection: PreselectionAccount | None = None) -> list[str]:
     """How many hits were read, and where they went."""
-    return [*hits_read(summary.account, summary.times), *gone(summary.account, preselection)]
+    lines = [*hits_read(summary.account, summary.times), *gone(summary.account, preselection)]
+    of_used = isinstance(summary, PairSummary) and summary.account.selection
+    return [*lines, "pairs and random coincidences are those of the hits used"] if of_used else lines
 
 
 def hits_read(account: HitAccount, times: Times) -> list[str]:

@@ -174,6 +174,8 @@ def test_text_tells_which_hits_were_removed(folder: Path, used: pl.DataFrame, mo
     ]
     assert "rates of the hits used; dead times and live fractions are those after all recorded hits" in lines
     assert written[:2] == [f"{used.height:,} hits written to h.parquet", lines[1]]
+    paired = gammapolars(*f"coincidences {RUN} -o said.parquet".split()).out.splitlines()
+    assert "pairs and random coincidences are those of the hits used" in paired
 
 
 def test_a_file_without_the_removed_hits_is_warned_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
