@@ -4,7 +4,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from gammapolars.core.digits import plus_minus
@@ -25,7 +25,7 @@ Coefficients = tuple[float, ...]
 Covariance = tuple[Coefficients, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Detector:
     """One (board, channel) and its properties.
 
@@ -83,6 +83,10 @@ class Detector:
     def __post_init__(self) -> None:
         if not self.name:
             object.__setattr__(self, "name", f"{self.board}/{self.channel}")
+
+    def __repr__(self) -> str:
+        given = (one.name for one in fields(self) if getattr(self, one.name) != one.default)
+        return f"Detector({', '.join(f'{name}={getattr(self, name)!r}' for name in given)})"
 
     @property
     def key(self) -> tuple[int, int]:

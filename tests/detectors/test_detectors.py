@@ -417,3 +417,9 @@ def test_all_printable_letters_are_allowed_in_names(toml: Path) -> None:
     (found,) = load(toml, format_detectors([Detector(0, 0, name)]))
 
     assert found.name == name
+
+
+def test_a_detector_shows_what_was_given() -> None:
+    assert repr(Detector(0, 3, "G", kind="HPGe", threshold_kev=20.0)) == (
+        "Detector(board=0, channel=3, name='G', kind='HPGe', threshold_kev=20.0)"
+    )
