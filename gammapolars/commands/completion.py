@@ -37,14 +37,10 @@ def prepare() -> None:
 
 def detectors(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of detectors, from --detectors or the detectors.toml of the present folder; the last after commas."""
-    from gammapolars.core.errors import GammapolarsError
-    from gammapolars.detectors import load_detectors
-
-    try:
-        known = load_detectors(ctx.params.get("detectors") or DETECTORS)
-    except (GammapolarsError, OSError):
-        return []
-    return _last_of_list(incomplete, (one.name for one in known if UNQUOTED.fullmatch(one.name)))
+    tables = _document(ctx.params.get("detectors") or DETECTORS).get("detector", [])
+    described = [table for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
+    names = [str(table.get("name") or f"{table.get('board', 0)}/{table.get('channel', 0)}") for table in described]
+    return _last_of_list(incomplete, filter(UNQUOTED.fullmatch, names))
 
 
 def flags(incomplete: str) -> list[str]:
@@ -77,13 +73,7 @@ def queries(incomplete: str) -> list[str]:
 
 def steps(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of the steps of the experiment.toml on the command line."""
-    import tomllib
-
-    try:
-        document = tomllib.loads(Path(ctx.params.get("file") or "").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
-    tables = [name for name, value in document.items() if isinstance(value, dict | list)]
+    tables = [name for name, value in _document(ctx.params.get("file") or "").items() if isinstance(value, dict | list)]
     return [name for name in tables if name not in ("common", "runs") and name.startswith(incomplete)]
 
 
@@ -93,6 +83,16 @@ def commands(ctx: typer.Context, incomplete: str) -> list[str]:
     for word in ctx.params.get("words") or ():
         group = getattr(group, "commands", {}).get(word)
     return [name for name in getattr(group, "commands", ()) if name.startswith(incomplete)]
+
+
+def _document(path: str | Path) -> dict[str, Any]:
+    """The content of a TOML file, read without what takes time to import; nothing where it cannot be read."""
+    import tomllib
+
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return {}
 
 
 def _last_of_list(incomplete: str, words: Iterable[str]) -> list[str]:

@@ -117,6 +117,11 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "efficient.toml").write_text(ONE_DETECTOR + EFFICIENCY)
     counts = np.rint(100 + 1000 * np.exp(-((np.arange(2048) - 1000) ** 2) / 50)).astype(int)
     (folder / "spectrum.spe").write_text(f"$DATA:\n0 2047\n{chr(10).join(map(str, counts))}\n$MEAS_TIM:\n60 60\n")
+    for run in ("run_6_Eu152", "run_7"):
+        (folder / "DAQ" / run / "RAW").mkdir(parents=True)
+        (folder / "DAQ" / run / "run.info").write_text(f"id={run}\n")
+        shutil.copy(folder / "run.root", folder / "DAQ" / run / "RAW" / f"DataR_{run}.root")
+    (folder / "experiment.toml").write_text('runs = "run.root"\ndetectors = "d.toml"\n[align]\n[coincidences]\n')
     return folder
 
 
