@@ -521,6 +521,7 @@ def test_small_samples_do_not_pass_for_records(tmp_path: Path, value: int) -> No
 @example(
     samples=[10, 20, 31] * 40, place=159, damage=bytes(44) + b"\x8d", block=100
 )  # so long that it ends with another
+@example(samples=[20] * 120, place=2204, damage=b"\0\0n", block=100)  # and what is read after it ends with another
 def test_with_keep_going_no_hit_is_made_up(
     tmp_path_factory: pytest.TempPathFactory, samples: list[int], place: int, damage: bytes, block: int
 ) -> None:

@@ -301,11 +301,11 @@ class _Records:
         return len(heads) == 0 or bool(is_hit(heads).mean() > 0.5)
 
     def waveform_lengths(self, layout: Layout) -> npt.NDArray[np.uint32]:
-        """The numbers of samples of the first records."""
+        """The numbers of samples of those of the first records that can be hits."""
         if not layout.has_waveform:
             return np.empty(0, np.uint32)
         heads = self.first(layout)
-        lengths: npt.NDArray[np.uint32] = heads["samples"][~zeros(heads, first=True)]
+        lengths: npt.NDArray[np.uint32] = heads["samples"][is_hit(heads) & ~zeros(heads, first=True)]
         return lengths
 
     def end_with_a_record(self, layout: Layout) -> bool:

@@ -100,6 +100,8 @@ class Chain:
         if len(close):
             return int(bad[close[0]])
         last = int(bad[-1])
+        if heads[last]["samples"] > self._longest:
+            return last  # read out of samples: the records that it ends with by chance would cost all those before
         behind = self.end(int(places[last]), heads[last])
         return None if behind == self._file.size or self._holds(behind) else last
 
