@@ -1,11 +1,13 @@
 """Where queries are found: in the user's folder first, then those that come with the package; and their list."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from gammapolars.commands import query_files
+from gammapolars.commands.query.queries import load
 from tests.commandline import REPOSITORY, gammapolars
 from tests.rootfiles import made_hits, write_hits
 
@@ -93,3 +95,14 @@ def test_an_installed_package_has_its_own_folder(tmp_path: Path, monkeypatch: py
 
     assert query_files.query_path("shipped") == inside / "shipped.py"
     assert [one.name for one in query_files.query_files()] == ["shipped"]
+
+
+def test_a_query_is_read_as_it_is_written_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    path = tmp_path / "own.py"
+    for text in ("first", "other"):  # of one length, and with one time, by which Python knows its cached files
+        path.write_text(f'"""The {text}."""\ndef query(hits): return hits\n')
+        os.utime(path, (1e9, 1e9))
+        assert load(path).description == f"The {text}."
+
+    assert [one.name for one in tmp_path.iterdir()] == ["own.py"]

@@ -1,5 +1,6 @@
 """Find, load and call a query: a module with `def query(hits: pl.LazyFrame, *, …) -> pl.LazyFrame`."""
 
+import importlib.machinery
 import importlib.util
 import inspect
 import re
@@ -120,13 +121,20 @@ def find(name: str, folder: Path = QUERIES) -> Path:
     raise QueryError(f"no query '{name}' ({'; '.join(listed) or 'none is available'}): {hint}")
 
 
+class _Source(importlib.machinery.SourceFileLoader):
+    """Compiles a query anew: a cached form could be that of an earlier text, and would be left in the user's folder."""
+
+    def get_code(self, fullname: str) -> types.CodeType:
+        return self.source_to_code(self.get_data(self.path), self.get_filename(fullname))
+
+
 def load(path: Path) -> Query:
     """Import a query's module and read its signature.
 
     Raises:
         QueryError: the module fails, has no function `query`, or one with parameters that cannot be options.
     """
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(path.stem, path, loader=_Source(path.stem, str(path.absolute())))
     if spec is None or spec.loader is None:
         raise QueryError(f"{path}: cannot be imported")
     module = importlib.util.module_from_spec(spec)
