@@ -86,3 +86,22 @@ def gammapolars_process(*words: str | Path, cwd: Path | None = None) -> Outcome:
 def files_in(folder: Path) -> list[str]:
     """The names of everything in a folder, hidden files too."""
     return sorted(path.name for path in folder.iterdir())
+
+
+def python(program: str, folder: Path | None = None) -> str:
+    """What a program in a process of its own prints: to see which packages it loads.
+
+    Args:
+        program: Python that uses this checkout.
+        folder: in which it runs; None: the present one.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout

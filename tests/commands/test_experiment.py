@@ -21,7 +21,7 @@ from gammapolars.commands.run.kinds import KINDS
 from gammapolars.commands.run.stamps import Stamp, changes, listed, stamp
 from gammapolars.core.fingerprint import fingerprint
 from gammapolars.io import transaction
-from tests.commandline import REPOSITORY, gammapolars, gammapolars_process
+from tests.commandline import REPOSITORY, gammapolars, gammapolars_process, python
 
 EXPERIMENT = """\
 runs = ["run.root"]
@@ -134,17 +134,10 @@ except SystemExit as end:
     print(time.process_time())
 """
 
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    out = python(program)
 
-    assert "nothing to do" in done.stdout
-    *_, modules, seconds = done.stdout.splitlines()
+    assert "nothing to do" in out
+    *_, modules, seconds = out.splitlines()
     assert modules == "0 []"
     assert float(seconds) < 0.6, "of the processor; half of it is Python and typer"
 

@@ -1,13 +1,13 @@
 """Imports point one way, and the command line's help waits for none of the heavy packages."""
 
 import ast
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
+
+from tests.commandline import python
 
 REPOSITORY = Path(__file__).parents[2]
 PACKAGE = REPOSITORY / "gammapolars"
@@ -149,16 +149,7 @@ gammapolars.scan
 print("scan", "polars" in loaded())
 """
 
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-
-    lines = done.stdout.splitlines()
+    lines = python(program).splitlines()
     assert "import []" in lines
     assert [line for line in lines if line.startswith("['") and not line.endswith("[]")] == []
     assert sum(line.endswith("] []") for line in lines) == 4
@@ -177,8 +168,4 @@ except SystemExit as end:
 print(sorted({{"scipy", "iminuit", "plotnine", "pandas"}} & set(sys.modules)))
 """
 
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True
-    )
-
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert python(program, REPOSITORY).splitlines()[-1] == "[]"
