@@ -65,9 +65,8 @@ class Query:
         except (Exception, SystemExit) as error:
             raise self.failed("query failed", error) from error
         if not isinstance(result, pl.LazyFrame):
-            raise QueryError(
-                f"{self.path}: the query must return a LazyFrame, not {type(result).__name__}: leave out .collect()"
-            )
+            advice = ": leave out .collect()" if isinstance(result, pl.DataFrame) else ""
+            raise QueryError(f"{self.path}: the query must return a LazyFrame, not {type(result).__name__}{advice}")
         return result
 
     def failed(self, what: str, error: BaseException, *, named: bool = True) -> QueryError:
