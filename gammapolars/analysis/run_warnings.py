@@ -7,15 +7,12 @@ from itertools import pairwise
 from gammapolars.analysis.accounting import CLOCK_S, COVERED
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.core.digits import counted, percent
-from gammapolars.core.flags import FLAGS, REMOVED
+from gammapolars.core.flags import FLAGS
 from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S, format_ps
 from gammapolars.core.wording import setting
 from gammapolars.io import Run, Runs
-from gammapolars.io.provenance import of_file
-
-SELECTED = (".parquet", ".arrow")
-"""Files of hits that tell quickly how they were made."""
+from gammapolars.io.provenance import removed_hits
 
 LISTED = 5
 """This many places of damage, and notes of one file, are among the warnings; a summary lists all damage."""
@@ -89,14 +86,11 @@ def _of_reading(runs: Runs) -> Iterator[str]:
 def _of_removed(runs: Runs) -> Iterator[str]:
     """Files from which hits are missing that have made detectors dead."""
     for file in runs.files:
-        if file.path.suffix.lower() in SELECTED:
-            summary = (of_file(file.path) or {}).get("summary", {})
-            removed = [summary.get(f"hits_{reason}") for reason in REMOVED]
-            if any(isinstance(number, int) and number > 0 for number in removed):
-                yield (
-                    f"{file.path.name}: hits below thresholds were removed when it was written: dead times, live "
-                    "fractions and expected random coincidences are wrong, as detectors were dead after those hits, too"
-                )
+        if removed_hits(file.path):
+            yield (
+                f"{file.path.name}: hits below thresholds were removed when it, or its input, was written: dead times, "
+                "live fractions and expected random coincidences are wrong, as detectors were dead after those hits, too"
+            )
 
 
 def _of_order(run: Run) -> Iterator[str]:

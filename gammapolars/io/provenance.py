@@ -8,13 +8,18 @@ from typing import Any
 
 from gammapolars.core.errors import DetectorsError
 from gammapolars.core.fingerprint import fingerprint
+from gammapolars.core.flags import REMOVED
 from gammapolars.core.versions import versions
 from gammapolars.detectors import Detectors, format_detectors, parse_detectors
 from gammapolars.io import InputFile, Run, Runs
 from gammapolars.io.formats import format_of
+from gammapolars.io.remote import is_remote
 
 KEY = "gammapolars"
 """The metadata entry, one JSON object, in Parquet, Arrow and ROOT outputs."""
+
+REMOVED_BEFORE = "hits_removed"
+"""The key of an input from which a selection had removed hits."""
 
 
 def describe(runs: Runs, summary: dict[str, Any], detectors: Detectors | None = None) -> dict[str, str]:
@@ -28,6 +33,7 @@ def describe(runs: Runs, summary: dict[str, Any], detectors: Detectors | None = 
     inputs = [
         {"name": file.path.name, "bytes": file.size_bytes, "hash": file.fingerprint}
         | _times(file, run, number, summary)
+        | ({REMOVED_BEFORE: removed} if (removed := removed_hits(file.path)) else {})
         for number, run in enumerate(runs.all, 1)
         for file in run.files
     ]
@@ -81,6 +87,16 @@ def of_file(path: Path) -> dict[str, Any] | None:
     except Exception:  # its hits may be read all the same; uproot raises any error of its parser
         return None
     return _known(entry) if isinstance(entry, dict) else None
+
+
+def removed_hits(path: Path) -> int:
+    """How many hits a selection removed when a file was written, or before from its inputs; 0 where it does not say."""
+    if is_remote(path) and path.suffix.lower() == ".root":
+        return 0  # uproot alone could read it, from afar
+    entry = of_file(path) or {}
+    numbers = [entry.get("summary", {}).get(f"hits_{reason}") for reason in REMOVED]
+    numbers += [one.get(REMOVED_BEFORE) for one in entry.get("inputs", ())]
+    return sum(number for number in numbers if type(number) is int and number > 0)
 
 
 def _known(entry: dict[str, Any]) -> dict[str, Any]:

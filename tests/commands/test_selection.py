@@ -178,14 +178,23 @@ def test_text_tells_which_hits_were_removed(folder: Path, used: pl.DataFrame, mo
     assert "pairs and random coincidences are those of the hits used" in paired
 
 
-def test_a_file_without_the_removed_hits_is_warned_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".root"])
+def test_a_file_without_the_removed_hits_is_warned_of(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
     monkeypatch.chdir(folder)
 
-    *_, writing = summary_of(f"convert {RUN} -o reduced.parquet")["warnings"]
-    reading = summary_of("info reduced.parquet")["warnings"]
+    *_, writing = summary_of(f"convert {RUN} -o reduced{suffix} --overwrite")["warnings"]
+    again = summary_of(f"convert reduced{suffix} -o again{suffix} --overwrite")["warnings"]
+    summary_of(f"convert again{suffix} -o sorted{suffix} --sort --overwrite")
 
     assert writing.endswith("measure dead times and random coincidences in the original run")
-    assert any(text.startswith("reduced.parquet: hits below thresholds were removed when it was") for text in reading)
+    assert again[0].startswith(
+        f"reduced{suffix}: hits below thresholds were removed when it, or its input, was written"
+    )
+    for name in ("reduced", "again", "sorted"):
+        reading = summary_of(f"info {name}{suffix}")["warnings"]
+        assert any(text.startswith(f"{name}{suffix}: hits below thresholds were removed") for text in reading)
 
 
 def test_a_polygon_of_the_pulse_shape_keeps_hits_and_adds_no_column(

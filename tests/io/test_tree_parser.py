@@ -14,7 +14,7 @@ import uproot
 from gammapolars.core.errors import InputError
 from gammapolars.io.root.branches import Tree
 from gammapolars.io.root.tree import _open_by_uproot
-from gammapolars.io.root.tree_parser import parse_tree
+from gammapolars.io.root.tree_parser import parse_text, parse_tree
 from gammapolars.io.root.writer import HIT_BRANCHES, hit_branches
 from tests.rootfiles import LAYOUTS, made_hits, with_bytes, write_by_uproot, write_hits
 
@@ -144,3 +144,18 @@ def test_branches_of_hits_are_those_that_are_written() -> None:
 
     assert found is not None
     assert {name: branch.dtype.newbyteorder("=").str[1:] for name, branch in found.branches.items()} == HIT_BRANCHES
+
+
+@pytest.mark.parametrize("text", ["short", "µ" * 200, "x" * 300_000])
+@pytest.mark.parametrize("compression", [None, uproot.ZLIB(1), uproot.ZSTD(5)])
+def test_texts_are_read_as_by_uproot(tmp_path: Path, text: str, compression: object) -> None:
+    path = tmp_path / "run.root"
+    with uproot.recreate(path, compression=compression) as file:
+        file["note"] = "older"
+        file["note"] = text
+
+    with uproot.open(path) as file:
+        assert parse_text(path, "note") == str(file["note"]) == text
+    assert parse_text(path, "nothing") == ""
+    path.write_bytes(path.read_bytes()[:200])
+    assert parse_text(path, "note") is None

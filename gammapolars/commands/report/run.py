@@ -10,7 +10,7 @@ from gammapolars.commands.checks import refuse
 from gammapolars.commands.options import OF_COINCIDENCES
 from gammapolars.commands.progress import Progress
 from gammapolars.commands.report.parse import ReportOptions
-from gammapolars.commands.summaries import saved_head, warnings
+from gammapolars.commands.summaries import removed, saved_head, warnings
 from gammapolars.report import make_report, make_report_of_pairs
 
 
@@ -33,4 +33,8 @@ def text(summary: PairSummary | SavedPairsSummary) -> list[str]:
     """The summary for people."""
     if isinstance(summary, SavedPairsSummary):
         return [*saved_head(summary), *warnings(summary), f"open {summary.outputs[0]}"]
-    return [*warnings(summary), f"{summary.of_pairs.pairs:,} pairs; open {summary.outputs[0]}"]
+    return [
+        *warnings(summary),
+        *removed(summary.account),
+        f"{summary.of_pairs.pairs:,} pairs; open {summary.outputs[0]}",
+    ]

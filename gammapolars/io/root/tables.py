@@ -24,7 +24,7 @@ from gammapolars.io.root.events import scan_events
 from gammapolars.io.root.numbers import numbers_of, numpy_type
 from gammapolars.io.root.recovery import Expected
 from gammapolars.io.root.tree import open_tree, trees_in
-from gammapolars.io.root.tree_parser import check_keys
+from gammapolars.io.root.tree_parser import check_keys, parse_text
 from gammapolars.io.root.uproot_file import opened_by_uproot
 from gammapolars.streaming.slices import SLICE_HITS, batches_of, lazy_frame
 
@@ -302,7 +302,9 @@ def _with_regions(pairs: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def text_in(path: Path, key: str) -> str:
-    """A text that is stored next to a file's trees."""
+    """A text that is stored next to a file's trees; empty where there is none of the name."""
+    if (text := parse_text(path, key)) is not None:
+        return text
     check_keys(path)
     with opened_by_uproot(path) as file:
         return str(file[key])

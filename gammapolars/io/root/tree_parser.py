@@ -59,6 +59,24 @@ def parse_tree(path: Path, names: tuple[str, ...]) -> Tree | None:
     return None
 
 
+def parse_text(path: Path, name: str) -> str | None:
+    """The TObjString of a name in a file's top folder; empty where there is none, None if anything is unusual."""
+    try:
+        with path.open("rb") as file:
+            cycles = [key for key in _top_keys(file) if key.name == name]
+            if not cycles:
+                return ""
+            newest = max(cycles, key=lambda key: key.cycle)
+            if newest.kind != "TObjString":
+                return None
+            buffer = _object(file, newest)
+            buffer.header()
+            buffer.tobject()
+            return buffer.text()
+    except (*UNREADABLE, deflate.DeflateError):
+        return None
+
+
 def check_keys(path: Path) -> None:
     """A ValueError or struct.error, if a top folder's list of keys is none: uproot follows it wherever it leads."""
     with path.open("rb") as file:
@@ -222,12 +240,17 @@ def _read(file: BinaryIO, offset: int, count: int) -> bytes:
     return file.read(count)
 
 
-def _parsed(path: Path, file: BinaryIO, key: _Key) -> Tree:
+def _object(file: BinaryIO, key: _Key) -> _Buffer:
+    """An object's bytes, not compressed."""
     raw = memoryview(_read(file, key.seek, key.bytes))
     packed = uncompressed(
         lambda at, count: raw[at : at + count], key.length, key.bytes, key.object_bytes, 0, key.object_bytes
     )
-    buffer = _Buffer(b"".join(packed), origin=-key.length)
+    return _Buffer(b"".join(packed), origin=-key.length)
+
+
+def _parsed(path: Path, file: BinaryIO, key: _Key) -> Tree:
+    buffer = _object(file, key)
     version, _ = buffer.header()
     if version not in (19, 20):
         raise _UnusualError(f"TTree of version {version}")
