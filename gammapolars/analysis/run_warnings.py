@@ -89,7 +89,7 @@ def _of_removed(runs: Runs) -> Iterator[str]:
         if removed_hits(file.path):
             yield (
                 f"{file.path.name}: hits below thresholds were removed when it, or its input, was written: dead times, "
-                "live fractions and expected random coincidences are wrong, as detectors were dead after those hits, too"
+                "live fractions and expected random coincidences are wrong, as detectors were dead after those hits too"
             )
 
 
