@@ -53,7 +53,7 @@ class LostRows:
         with self._lock:
             what = self._places.setdefault(place or what, what)
             self._hits[what] += self._mark(first_row, lost)
-            self._losses.leave_out(self._path, what, self._hits[what], kind)
+            self._losses.leave_out(self._path, what, self._hits[what], kind, place=place or "")
 
     def _mark(self, first_row: int, lost: Mask) -> int:
         """Mark rows as lost; how many of them were not marked before."""

@@ -1,10 +1,10 @@
 """How the files of a run are to be read, and the data that had to be left out of them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from gammapolars.core.errors import InputError
 from gammapolars.core.overview import MOST_ROWS, Overview, Section, columns_of
@@ -30,12 +30,33 @@ class Loss:
         hits: how many hits it is.
         kind: `damaged`; `out_of_range` for readable values that no hit can have; `repeated` for hits at the time of
             another one of their detector, where those are to be dropped.
+        place: names the place in the file where `what` may say more than that; empty where it is `what`.
     """
 
     path: Path
     what: str
     hits: int
     kind: Kind = "damaged"
+    place: str = ""
+
+    @property
+    def key(self) -> tuple[Path, str]:
+        """The file and the place in it: with the same, two losses are one."""
+        return self.path, self.place or self.what
+
+
+class LossesState(NamedTuple):
+    """The contents of `Losses` as plain data.
+
+    Attributes:
+        losses: in the order in which they were first met.
+        notes: file, text and place of each.
+        lost_time: as in `Losses`.
+    """
+
+    losses: tuple[Loss, ...]
+    notes: tuple[tuple[Path, str, str], ...]
+    lost_time: bool
 
 
 class Losses(Overview):
@@ -52,8 +73,14 @@ class Losses(Overview):
         self.keep_going = keep_going
         self.lost_time = False
         self._losses: dict[tuple[Path, str], Loss] = {}
-        self._notes: dict[tuple[Path, str], None] = {}
+        self._notes: dict[tuple[Path, str], str] = {}
         self._lock = Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=Lock())
 
     def _sections(self) -> Iterator[Section]:
         """A row for each place, then the notes."""
@@ -64,7 +91,7 @@ class Losses(Overview):
         yield columns_of(rows)
         yield from (Section((), (), note) for note in self.notes)
 
-    def leave_out(self, path: Path, what: str, hits: int, kind: Kind = "damaged") -> None:
+    def leave_out(self, path: Path, what: str, hits: int, kind: Kind = "damaged", *, place: str = "") -> None:
         """Remember hits that are left out.
 
         Raises:
@@ -72,12 +99,14 @@ class Losses(Overview):
         """
         if not self.keep_going:
             raise InputError(f"{path}: {what} {skipping()}")
-        self.set_aside(path, what, hits, kind)
+        self.set_aside(path, what, hits, kind, place=place)
 
-    def set_aside(self, path: Path, what: str, hits: int, kind: Kind) -> None:
+    def set_aside(self, path: Path, what: str, hits: int, kind: Kind, *, place: str = "") -> None:
         """Record skipped hits even where nothing may be skipped, because the run is only inspected."""
+        loss = Loss(path, what, hits, kind, place)
         with self._lock:
-            self._losses[path, what] = Loss(path, what, hits, kind)
+            known = self._losses.get(loss.key, loss)
+            self._losses[loss.key] = replace(known, hits=hits)
 
     def drop(self, path: Path, what: str, hits: int) -> None:
         """Remember hits that repeat another one: how many, as far as the reading that went furthest has come."""
@@ -86,10 +115,26 @@ class Losses(Overview):
             if hits and (known is None or known.hits < hits):
                 self._losses[path, what] = Loss(path, what, hits, "repeated")
 
-    def note(self, path: Path, what: str) -> None:
-        """Record a message for the user that is not about missing hits."""
+    def note(self, path: Path, what: str, *, place: str = "") -> None:
+        """Record a message for the user that is not about missing hits; the first one about a place stays."""
         with self._lock:
-            self._notes[path, what] = None
+            self._notes.setdefault((path, place or what), what)
+
+    def state(self) -> LossesState:
+        """All that is recorded, as plain data: of a part of the files, to be merged with that of the others."""
+        with self._lock:
+            notes = tuple((path, what, place) for (path, place), what in self._notes.items())
+            return LossesState(tuple(self._losses.values()), notes, self.lost_time)
+
+    def merge(self, state: LossesState) -> None:
+        """Add what was recorded of another part of the same files: hits of the same place add, its first text stays."""
+        with self._lock:
+            for loss in state.losses:
+                known = self._losses.get(loss.key, replace(loss, hits=0))
+                self._losses[loss.key] = replace(known, hits=known.hits + loss.hits)
+            for path, what, place in state.notes:
+                self._notes.setdefault((path, place), what)
+            self.lost_time |= state.lost_time
 
     @property
     def all(self) -> tuple[Loss, ...]:
@@ -101,7 +146,7 @@ class Losses(Overview):
     def notes(self) -> tuple[str, ...]:
         """The messages of `note`, each beginning with the file name."""
         with self._lock:
-            return tuple(f"{path.name}: {what}" for path, what in self._notes)
+            return tuple(f"{path.name}: {what}" for (path, _), what in self._notes.items())
 
     def count(self, kind: Kind) -> int:
         """How many hits were left out for this reason."""
@@ -119,6 +164,10 @@ class Reading:
         rollover_ps: the period of a counter of time that rolls over without a flag (ps), where `columns` give none.
         losses: treatment of hits that cannot be read.
         chunk_hits: the least that a reader that decodes ahead does so at once: less where many files are open.
+        rows: the places in the file, from the first to before the last, whose hits are read; None: all. A place is an
+            entry of a ROOT file, a record of a BIN file without waveforms, a row of a Parquet or Arrow file, and the
+            byte at which a record or line begins in a BIN file with waveforms or a text. Whatever is decided by
+            looking at a file, and the numbers of hits and lines in messages, are those of the whole file.
     """
 
     tree: str | None = None
@@ -127,6 +176,7 @@ class Reading:
     rollover_ps: int | None = None
     losses: Losses = field(default_factory=lambda: Losses(keep_going=False))
     chunk_hits: int = 1_000_000
+    rows: tuple[int, int] | None = None
 
     @property
     def period_ps(self) -> int | None:
@@ -135,6 +185,16 @@ class Reading:
         if self.rollover_ps is None and time and time.bits:
             return period_ps(time.bits, time.unit or "ps")
         return self.rollover_ps
+
+    @property
+    def of_whole_file(self) -> "Reading":
+        """How a file is looked at to decide how it is read: whole, and without a record of what cannot be read."""
+        return replace(self, rows=None, losses=Losses(keep_going=self.losses.keep_going))
+
+    def within(self, end: int) -> tuple[int, int]:
+        """The places to read of a file whose places end there."""
+        first, last = self.rows or (0, end)
+        return min(first, end), max(min(first, end), min(last, end))
 
 
 READING = Reading()

@@ -44,7 +44,7 @@ def _own_losses(losses: Losses, run: Run) -> Losses:
     paths = {file.path for file in run.files}
     for loss in losses.all:
         if loss.path in paths:
-            own.set_aside(loss.path, loss.what, loss.hits, loss.kind)
+            own.set_aside(loss.path, loss.what, loss.hits, loss.kind, place=loss.place)
     return own
 
 
