@@ -9,7 +9,7 @@ from gammapolars.core.errors import InputError
 from gammapolars.streaming.slices import batches_of, lazy_frame
 
 
-def flat(table: pl.LazyFrame, path: Path, names: Iterable[str]) -> pl.LazyFrame:
+def flat(table: pl.LazyFrame, path: Path, names: Iterable[str], *, first_row: int = 0) -> pl.LazyFrame:
     """A row for each hit of a table of events; values that an event has once are repeated for each of its hits.
 
     Args:
@@ -17,6 +17,7 @@ def flat(table: pl.LazyFrame, path: Path, names: Iterable[str]) -> pl.LazyFrame:
         path: of the file.
         names: the columns that are wanted; no other lists are kept. Where none of them holds lists, the table stays as
             it is.
+        first_row: the number of its first row in the file.
 
     Raises:
         InputError: when collected, for an event whose lists differ in length.
@@ -30,7 +31,7 @@ def flat(table: pl.LazyFrame, path: Path, names: Iterable[str]) -> pl.LazyFrame:
 
     def batches(wanted: list[str]) -> Iterator[pl.DataFrame]:
         some = [name for name in wanted if name in lists] or lists[:1]
-        row = 0
+        row = first_row
         for batch in batches_of(table.select(*dict.fromkeys([*wanted, *some]))):
             events = batch.with_columns(pl.col(name).cast(pl.List(inner[name])) for name in some)
             yield _exploded(events, some, path, row).select(wanted)

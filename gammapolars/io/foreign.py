@@ -1,6 +1,8 @@
 """Tables of other programs as tables of hits: columns with our names, units and types, and only values that fit."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from gammapolars.io.detector_numbers import check_channel_numbers
 from gammapolars.io.flattening import flat
 from gammapolars.io.foreign_times import CoarseFloats, check_whole_time, origin_advice
 from gammapolars.io.lost_rows import LostRows
-from gammapolars.io.reading import Reading
+from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.rollover import Counter
 from gammapolars.streaming.slices import batches_of, lazy_frame
 
@@ -25,8 +27,11 @@ REQUIRED = {*HITS.columns, "run"}
 """Columns of every hit."""
 
 
+Scan = Callable[[Path, Reading], pl.LazyFrame]
+
+
 def as_hits(
-    table: pl.LazyFrame, path: Path, reading: Reading, *, unchecked: bool, counter: Counter | None = None
+    scan: Scan, path: Path, reading: Reading, *, unchecked: bool, counter: Counter | None = None
 ) -> pl.LazyFrame:
     """A file's table with the columns of a table of hits.
 
@@ -35,9 +40,10 @@ def as_hits(
     is missing or does not fit its column are out of range. With a map, rows that hold lists are events of several hits.
 
     Args:
-        table: as the file holds it.
+        scan: gives the table as the file holds it.
         path: the file.
-        reading: the map, and the treatment of hits that are out of range.
+        reading: the map, the treatment of hits that are out of range, and the rows. The whole file decides the types of
+            its columns.
         unchecked: whether values may be missing, and times anything, because the format's reader looks at none.
         counter: that of its times, if it rolls over without a flag.
 
@@ -46,35 +52,38 @@ def as_hits(
             collected, for hits that are out of range.
     """
     mapped = [name for column in reading.columns.values() for name in column.sources]
-    table = flat(table, path, [*mapped, *OWN]) if reading.columns else table
+    table = whole = _table(scan, path, reading)
     columns = table.collect_schema()
     sources = _sources(columns, path, reading)
     unlike = {ours for ours in sources if reading.columns or ours == TIME or _is_wider(ours, columns[ours])}
     if not reading.columns and not unchecked and not counter and unlike <= {TIME}:
         return table
+    if reading.rows:
+        whole = _table(scan, path, reading.of_whole_file)
     try:
-        check_whole_time(table, reading.columns.get(TIME), mapped)
-        check_channel_numbers(table, sources.get("channel"), path, reading.losses)
+        check_whole_time(whole, reading.columns.get(TIME), mapped)
+        check_channel_numbers(whole, sources.get("channel"), path, reading.losses)
         expressions = {
-            ours: _expression(ours, sources, table) if ours in unlike else pl.col(ours) for ours in sources
+            ours: _expression(ours, sources, whole) if ours in unlike else pl.col(ours) for ours in sources
         }  # errors in the others, if any, are reported alike for all tables
     except TableError as error:
         raise InputError(f"{path}: {error}") from None
     schema = pl.LazyFrame(schema=columns).select(**expressions).collect_schema()
     for ours in unlike & set(ADC_COLUMNS):
         if schema[ours].is_float():
-            note_narrow(table, ours, sources[ours], path, reading.losses)
+            note_narrow(whole, ours, sources[ours], path, reading.losses)
     lost = LostRows(path, reading.losses)
     floats = CoarseFloats(sources.get(TIME), columns, path, reading.losses)
 
     def fitting(names: list[str]) -> Iterator[pl.DataFrame]:
         needed = [*names, "board"] if TIME in names and sources[TIME].units else names
-        read = list(dict.fromkeys(name for ours in needed for name in sources[ours].sources))
-        row = 0
-        for batch in batches_of(table.select(read or list(columns)[:1])):
+        read = list(dict.fromkeys(name for ours in needed for name in sources[ours].sources)) or list(columns)[:1]
+        before, row = cache(lambda: _rows_before(scan, path, reading, read)), 0
+        for batch in batches_of(table.select(read)):
             if TIME in names:
                 floats.look_at(batch)
-            yield _fitting(batch.select(**{name: expressions[name] for name in names}), batch, sources, lost, row)
+            hits = batch.select(**{name: expressions[name] for name in names})
+            yield _fitting(hits, batch, sources, lost, partial(_sum, before, row))
             row += batch.height
 
     def batches(names: list[str]) -> Iterator[pl.DataFrame]:
@@ -86,6 +95,27 @@ def as_hits(
     if counter:
         counter.of(hits)
     return hits
+
+
+def _sum(before: Callable[[], int], row: int) -> int:
+    return before() + row
+
+
+def _table(scan: Scan, path: Path, reading: Reading) -> pl.LazyFrame:
+    """A file's table, with a row for each hit where there is a map of columns."""
+    table = scan(path, reading)
+    if not reading.columns:
+        return table
+    mapped = [name for column in reading.columns.values() for name in column.sources]
+    return flat(table, path, [*mapped, *OWN], first_row=reading.rows[0] if reading.rows else 0)
+
+
+def _rows_before(scan: Scan, path: Path, reading: Reading, columns: list[str]) -> int:
+    """How many of the table's rows come before those that are read: counted only where a message has to say it."""
+    if not reading.rows or not reading.rows[0]:
+        return 0
+    before = replace(reading, rows=(0, reading.rows[0]), losses=Losses())
+    return sum(batch.height for batch in batches_of(_table(scan, path, before).select(columns)))
 
 
 def _sources(columns: pl.Schema, path: Path, reading: Reading) -> dict[str, Column]:
@@ -159,9 +189,9 @@ def _by_name(ours: str, column: Column, dtype: DType) -> pl.Expr:
 
 
 def _fitting(
-    hits: pl.DataFrame, batch: pl.DataFrame, sources: dict[str, Column], lost: LostRows, first_row: int
+    hits: pl.DataFrame, batch: pl.DataFrame, sources: dict[str, Column], lost: LostRows, row: Callable[[], int]
 ) -> pl.DataFrame:
-    """The hits without those that lack a value which every hit has."""
+    """The hits without those that lack a value which every hit has; `row` gives the number of the first."""
     unfit = []
     for column in hits:
         source = sources[column.name]
@@ -169,6 +199,7 @@ def _fitting(
         is_whole = column.dtype.is_integer() or column.name in ADC_COLUMNS
         if column.name in OWN and is_whole and is_ours and column.null_count():
             unfit.append(column.is_null().to_numpy())
+            first_row = row()
             where = int(unfit[-1].argmax())
             names = "' and '".join(source.sources)
             values = [batch[name][where] for name in source.sources]

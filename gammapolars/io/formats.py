@@ -3,10 +3,12 @@
 A new format is a module that reads it, and a row here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from gammapolars.io import columnar, untrusted
@@ -14,11 +16,15 @@ from gammapolars.io.columnar import Metadata
 from gammapolars.io.compass import bin as compass_bin
 from gammapolars.io.reading import Reading
 from gammapolars.io.remote import is_remote
-from gammapolars.io.root import compass_pairs as root_pairs
+from gammapolars.io.root import compass_pairs
+from gammapolars.io.root import pairs as root_pairs
+from gammapolars.io.root import places as root_places
 from gammapolars.io.root import tables as root
 
 Scan = Callable[[Path, Reading], pl.LazyFrame]
 Count = Callable[[Path, Reading, pl.LazyFrame], int | None]
+Borders = Callable[[Path, Reading], npt.NDArray[np.int64] | None]
+Times = Callable[[Path, Reading, Sequence[int]], list[int | None] | None]
 Writer = Callable[[pl.LazyFrame, Path, Metadata], None]
 
 
@@ -30,6 +36,11 @@ class Format:
         scan: gives hits, as recorded.
         scan_pairs: gives pairs, where that is something else; None: `scan` does.
         count: how many hits a file (its path, how it is read, its hits) holds, by its metadata; None: not known.
+        borders: the places, as in `Reading.rows`, at which a file (its path, how it is read) is cut at little cost,
+            ascending, with its beginning and its end; None: it can only be read as a whole.
+        times: gives the times (ps) of the hits at some places, None for one that cannot be read, where that is faster
+            than reading few rows; nothing where that is not known of this file.
+        behind: gives a place a little behind another one.
         save: writes a table; None: nothing is written in this format.
         layouts: writers of a table in other forms than our own, by the form's name.
         numbers_only: whether tables with text, such as names, cannot be kept in it.
@@ -42,6 +53,9 @@ class Format:
     scan: Scan
     scan_pairs: Scan | None = None
     count: Count = lambda *_: None
+    borders: Borders = lambda *_: None
+    times: Times | None = None
+    behind: Callable[[Path, Reading, int], int] = lambda _, __, place: place + 1
     save: Writer | None = None
     layouts: Mapping[str, Writer] = field(default_factory=dict)
     numbers_only: bool = False
@@ -65,10 +79,12 @@ def _count_in_footer(path: Path, reading: Reading, hits: pl.LazyFrame) -> int:
 FORMATS = {
     ".root": Format(
         root.scan_root,
-        root.scan_root_pairs,
+        root_pairs.scan_root_pairs,
         lambda path, reading, _: root.count_hits(path, reading),
-        root.sink_root,
-        {"compass-pairs": root_pairs.sink_compass_pairs},
+        root_places.borders,
+        root_places.times_at,
+        save=root.sink_root,
+        layouts={"compass-pairs": compass_pairs.sink_compass_pairs},
         numbers_only=True,
         text=root.text_in,
         remote=True,

@@ -166,7 +166,7 @@ def open_file(path: Path, reading: Reading, *, follows: InputFile | None = None)
     period = reading.period_ps
     counter = Counter(period, follows.counter if follows else None) if period else None
     try:
-        hits = as_hits(form.scan(path, reading), path, reading, unchecked=form.unchecked, counter=counter)
+        hits = as_hits(form.scan, path, reading, unchecked=form.unchecked, counter=counter)
     except InputError:
         _check_no_other(path)
         raise

@@ -22,6 +22,7 @@ from gammapolars.io.buffers import paged_array
 from gammapolars.io.placed_reading import read_at
 from gammapolars.io.remote import THREADS, RemotePath
 from gammapolars.io.root.branches import Branch, Tree
+from gammapolars.io.root.frames import PREFIX_BYTES, uncompressed
 from gammapolars.io.root.uproot_file import opened_by_uproot, read_field
 
 CHUNK_HITS = 1_000_000
@@ -40,7 +41,7 @@ LEAST_KEY_BYTES = 18
 """A basket's key is longer in any case."""
 
 WHOLE_READ_BYTES = 4 * 2**20
-"""Baskets up to this size are read at once, larger ones frame by frame."""
+"""Baskets up to this size are read at once, larger ones, and those of which little is read, frame by frame."""
 
 
 class Damage(NamedTuple):
@@ -63,6 +64,8 @@ def read_chunks(
     *,
     chunk_hits: int = CHUNK_HITS,
     most_hits: int = MAX_CHUNK_HITS,
+    rows: tuple[int, int] | None = None,
+    whole_baskets: bool = False,
     workers: int | None = None,
     on_damage: Callable[[Damage], object] | None = None,
 ) -> Iterator[tuple[int, dict[str, npt.NDArray[Any]]]]:
@@ -70,6 +73,18 @@ def read_chunks(
 
     Chunks but the last have `chunk_hits` at least, and above `most_hits` are cut within baskets. `on_damage` is called
     which entries of a chunk cannot be read before the chunk is given, with zeros in their place.
+
+    Args:
+        tree: the tree.
+        names: of its branches.
+        chunk_hits: the least of a chunk.
+        most_hits: the most of a chunk whose borders follow those of baskets.
+        rows: only the entries from the first to before the second are read. Of a basket that is cut, no more is
+            unpacked than is needed.
+        whole_baskets: whether a basket of which only a part is read is checked whole, so that its damage costs the same
+            entries wherever it is cut.
+        workers: how many threads decode.
+        on_damage: called with the entries that cannot be read.
 
     Yields:
         The number of the chunk's first entry, and one native array per branch.
@@ -79,12 +94,13 @@ def read_chunks(
             hits.
     """
     branches = [tree.branches[name] for name in names]
-    borders = chunk_borders(branches, tree.entries, chunk_hits, most_hits)
+    first, end = rows or (0, tree.entries)
+    borders = chunk_borders(branches, end, chunk_hits, most_hits, first=first)
     remote = isinstance(tree.path, RemotePath)
     workers = workers or (THREADS if remote else threads())
     opened = nullcontext() if remote else tree.path.open("rb")
     with opened as file, ThreadPoolExecutor(workers, thread_name_prefix="basket") as pool:
-        decoder = _Decoder(tree, file.fileno() if file else -1)
+        decoder = _Decoder(tree, file.fileno() if file else -1, whole_baskets=whole_baskets)
         ahead: deque[_Chunk] = deque()
         waiting = deque(pairwise(borders))
         try:
@@ -103,13 +119,18 @@ def read_chunks(
             pool.shutdown(cancel_futures=True)
 
 
-def chunk_borders(branches: list[Branch], entries: int, chunk_hits: int, most_hits: int = MAX_CHUNK_HITS) -> list[int]:
-    """Entries where chunks begin and end: where the baskets of all branches end together, as far as that goes."""
+def chunk_borders(
+    branches: list[Branch], entries: int, chunk_hits: int, most_hits: int = MAX_CHUNK_HITS, *, first: int = 0
+) -> list[int]:
+    """Entries where chunks of those from `first` to before `entries` begin and end.
+
+    That is where the baskets of all branches end together, as far as that goes.
+    """
     common = branches[0].entries
     for branch in branches[1:]:
         common = np.intersect1d(common, branch.entries, assume_unique=True)
     coarsest = min((branch.entries for branch in branches), key=len)
-    borders = [0]
+    borders = [first]
     while borders[-1] < entries:
         here = borders[-1]
         for candidates in (common, coarsest):
@@ -159,10 +180,12 @@ def _overlapping(entries: npt.NDArray[Any], first: int, last: int) -> tuple[int,
 class _Decoder:
     """Fills arrays from baskets; called in several threads at once."""
 
-    def __init__(self, tree: Tree, descriptor: int) -> None:
+    def __init__(self, tree: Tree, descriptor: int, *, whole_baskets: bool = False) -> None:
         self.path = tree.path
         self.tree = tree.name
         self.descriptor = descriptor
+        self._whole_baskets = whole_baskets
+        self._sound: set[tuple[str, int]] = set()
         self._uproot_lock = Lock()
 
     def fill(self, branch: Branch, baskets: range, first: int, target: npt.NDArray[Any]) -> list[Damage]:
@@ -173,7 +196,10 @@ class _Decoder:
             begin, end = int(branch.entries[basket]), int(branch.entries[basket + 1])
             low, high = max(begin, first), min(end, first + len(target))
             try:
-                pieces = self._pieces(branch, basket, (end - begin) * size, (low - begin) * size, (high - begin) * size)
+                part = (low - begin) * size, (high - begin) * size
+                if self._whole_baskets and part != (0, (end - begin) * size):
+                    self._check(branch, basket, (end - begin) * size)
+                pieces = self._pieces(branch, basket, (end - begin) * size, *part)
                 _copy(pieces, branch.dtype, target[low - first : high - first])
             except (deflate.DeflateError, ValueError, IndexError, OSError) as error:
                 target[low - first : high - first] = 0
@@ -182,33 +208,48 @@ class _Decoder:
                 damages.append(Damage(place, str(error), low, high))
         return damages
 
+    def _check(self, branch: Branch, basket: int, whole: int) -> None:
+        """Unpack a basket of which only a part is read, once, to find damage anywhere in it."""
+        if (branch.name, basket) not in self._sound:
+            deque(self._pieces(branch, basket, whole, 0, whole), maxlen=0)
+            self._sound.add((branch.name, basket))
+
     def fill_by_uproot(self, branch: Branch, first: int, last: int, target: npt.NDArray[Any]) -> list[Damage]:
-        """Let uproot read entries that are not in ordinary baskets."""
+        """Let uproot read entries that are not in ordinary baskets: whole ones, one by one where there is damage."""
+        low, high = _overlapping(branch.entries, first, last)
+        begin, end = int(branch.entries[low]), int(branch.entries[high])
         try:
-            with self._uproot_lock, opened_by_uproot(self.path) as file:
-                tree = file[self.tree]
-                if hasattr(tree, "cluster_summaries"):
-                    target[:] = read_field(tree, branch.name, first, last)
-                else:
-                    target[:] = tree[branch.name].array(entry_start=first, entry_stop=last, library="np")
+            target[:] = self._read_by_uproot(branch, begin, end)[first - begin : last - begin]
         except Exception as error:
+            if high - low > 1:
+                borders = [first, *map(int, branch.entries[low + 1 : high]), last]
+                parts = [(at, to, target[at - first : to - first]) for at, to in pairwise(borders) if at < to]
+                return [damage for part in parts for damage in self.fill_by_uproot(branch, *part)]
             target[:] = 0
-            place = f"branch '{branch.name}' (hits {first + 1} to {last})"
-            return [Damage(place, first_line(error), first, last)]
+            return [Damage(f"branch '{branch.name}' (hits {begin + 1} to {end})", first_line(error), first, last)]
         return []
+
+    def _read_by_uproot(self, branch: Branch, first: int, last: int) -> npt.NDArray[Any]:
+        with self._uproot_lock, opened_by_uproot(self.path) as file:
+            tree = file[self.tree]
+            if hasattr(tree, "cluster_summaries"):
+                return read_field(tree, branch.name, first, last)
+            values: npt.NDArray[Any] = tree[branch.name].array(entry_start=first, entry_stop=last, library="np")
+            return values
 
     def _pieces(self, branch: Branch, basket: int, whole: int, low: int, high: int) -> Iterator[memoryview]:
         """Bytes `low` to `high` of a basket's `whole` uncompressed bytes, frame by frame."""
         seek, size = int(branch.seeks[basket]), int(branch.sizes[basket])
         if seek < 0 or size < LEAST_KEY_BYTES:
             raise ValueError(f"it cannot have {size} bytes")
-        raw = memoryview(self._read(seek, size if size <= WHOLE_READ_BYTES else 64))
+        at_once = size <= WHOLE_READ_BYTES and (2 * (high - low) >= whole or size <= PREFIX_BYTES)
+        raw = memoryview(self._read(seek, size if at_once else 64))
         stored, length, key = struct.unpack_from(">i2xi4xh", raw)
         if stored != size or length != whole or not LEAST_KEY_BYTES <= key <= size:
             raise ValueError(
                 f"its key gives {stored} bytes in the file and {length} uncompressed, not {size} and {whole}"
             )
-        if size <= WHOLE_READ_BYTES:
+        if at_once:
             return uncompressed(lambda at, count: raw[at : at + count], key, size, whole, low, high)
         return uncompressed(lambda at, count: self._read(seek + at, count), key, size, whole, low, high)
 
@@ -236,57 +277,3 @@ def _copy(pieces: Iterator[memoryview], dtype: np.dtype[Any], target: npt.NDArra
         first = next(pieces, memoryview(b""))
     if dtype.byteorder == ">":
         target.byteswap(inplace=True)
-
-
-def uncompressed(
-    fetch: Callable[[int, int], memoryview | bytes], at: int, end: int, whole: int, low: int, high: int
-) -> Iterator[memoryview]:
-    """Bytes `low` to `high` of the `whole` uncompressed ones that a basket's frames hold, frame by frame.
-
-    `fetch` gives bytes of the basket from (offset, count); its frames lie from `at`, after the key, to `end`.
-
-    Raises:
-        ValueError, deflate.DeflateError: a frame is damaged.
-    """
-    if end - at == whole:
-        yield memoryview(fetch(at + low, high - low))
-        return
-    done = 0
-    while at < end and done < high:
-        header = bytes(fetch(at, 9))
-        tag, packed, size = header[:2], int.from_bytes(header[3:6], "little"), int.from_bytes(header[6:9], "little")
-        if packed + 9 > end - at or size > whole - done or not size:
-            raise ValueError("a compressed frame is longer than its basket")
-        if done + size > low:
-            frame = memoryview(_inflate(tag, fetch(at + 9, packed), size))
-            yield frame[max(low - done, 0) : min(high - done, size)]
-        at += 9 + packed
-        done += size
-    if done < high:
-        raise ValueError(f"it contains {done} of {whole} bytes")
-
-
-def _inflate(tag: bytes, packed: Any, size: int) -> bytes | bytearray:
-    """One frame's uncompressed bytes; `tag` names the codec."""
-    data: bytes | bytearray
-    data = deflate.zlib_decompress(packed, size) if tag == b"ZL" else _inflate_by_uproot(tag, bytes(packed), size)
-    if len(data) != size:
-        raise ValueError(f"a frame contains {len(data)} bytes, not {size}")
-    return data
-
-
-def _inflate_by_uproot(tag: bytes, packed: bytes, size: int) -> bytes:
-    import xxhash
-    from uproot.compression import LZ4, LZMA, ZSTD
-
-    codecs = {b"L4": LZ4, b"ZS": ZSTD, b"XZ": LZMA}
-    if tag not in codecs:
-        raise ValueError(f"a frame has the unknown codec {tag!r}")
-    if tag == b"L4":  # ROOT's frames begin with a checksum of the rest
-        checksum, packed = packed[:8], packed[8:]
-        if xxhash.xxh64(packed).digest() != checksum:
-            raise ValueError("the checksum of a frame is wrong")
-    try:
-        return bytes(codecs[tag](1).decompress(packed, uncompressed_bytes=size))  # any level decompresses
-    except Exception as error:
-        raise ValueError(f"a frame cannot be decompressed: {error}") from None

@@ -10,7 +10,8 @@ import polars as pl
 
 from gammapolars.core.errors import OutputError
 from gammapolars.io.root.numbers import numbers_of
-from gammapolars.io.root.tables import FOREIGN_PAIR_BRANCHES, FOREIGN_PAIRS_TREE, WRITTEN_ENTRIES
+from gammapolars.io.root.pairs import FOREIGN_PAIR_BRANCHES, FOREIGN_PAIRS_TREE
+from gammapolars.io.root.tables import WRITTEN_ENTRIES
 from gammapolars.streaming.slices import batches_of
 
 _BOARDS = ("board_a", "board_b")

@@ -1,6 +1,6 @@
 """Trees of events, of which an entry holds a list of hits in each branch: read by uproot, as tables of lists."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -15,8 +15,13 @@ EVENTS = 100_000
 """This many entries are read at once."""
 
 
-def scan_events(tree: Tree, columns: dict[str, str]) -> pl.LazyFrame:
+def scan_events(tree: Tree, columns: dict[str, str], rows: tuple[int, int]) -> pl.LazyFrame:
     """A tree's branches lazily, lists as lists, in the order of `columns`, the column's name for each branch.
+
+    Args:
+        tree: the tree.
+        columns: of its branches.
+        rows: the entries that are read, from the first to before the second.
 
     Raises:
         InputError: a branch contains something other than numbers, text, or lists of them; when collected, for damage.
@@ -24,21 +29,20 @@ def scan_events(tree: Tree, columns: dict[str, str]) -> pl.LazyFrame:
     branch_of = {column: name for name, column in columns.items()}
 
     def batches(wanted: list[str]) -> Iterator[pl.DataFrame]:
-        yield from _frames(tree, {column: branch_of[column] for column in wanted}, range(0, tree.entries, EVENTS))
+        yield from _frames(tree, {column: branch_of[column] for column in wanted}, rows)
 
-    (empty,) = _frames(tree, branch_of, range(1), events=0)
+    (empty,) = _frames(tree, branch_of, (0, 0))
     return lazy_frame(empty.schema, batches, of=tree.path)
 
 
-def _frames(
-    tree: Tree, columns: dict[str, str], starts: Sequence[int], *, events: int = EVENTS
-) -> Iterator[pl.DataFrame]:
-    """The entries from each start on, by the columns' names."""
+def _frames(tree: Tree, columns: dict[str, str], rows: tuple[int, int]) -> Iterator[pl.DataFrame]:
+    """Some entries by the columns' names; an empty frame where they are none."""
+    first, last = rows
     try:
         with opened_by_uproot(tree.path) as file:
             of_file = file[tree.name]
-            for start in starts:
-                stop = min(start + events, tree.entries)
+            for start in range(first, last, EVENTS) or [first]:
+                stop = min(start + EVENTS, last)
                 arrays = of_file.arrays(list(columns.values()), entry_start=start, entry_stop=stop)
                 yield pl.DataFrame({column: _series(arrays[name]) for column, name in columns.items()})
     except CRASHES as error:

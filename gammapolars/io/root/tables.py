@@ -10,14 +10,14 @@ import polars as pl
 import polars.selectors as cs
 
 from gammapolars.core.errors import InputError
-from gammapolars.core.schema import ADC_COLUMNS, ADC_TYPES, HITS, PAIRS, REGION, DType
+from gammapolars.core.schema import ADC_COLUMNS, HITS, DType
 from gammapolars.core.types import Mask
 from gammapolars.core.units import TIMES_PS
 from gammapolars.detectors.columns import Column
 from gammapolars.detectors.conversion import within_times
 from gammapolars.io.adc_width import adc_type
 from gammapolars.io.lost_rows import LostRows
-from gammapolars.io.reading import READING, Losses, Reading
+from gammapolars.io.reading import READING, Reading
 from gammapolars.io.root.baskets import CHUNK_HITS, MAX_CHUNK_HITS, Damage, read_chunks
 from gammapolars.io.root.branches import Tree
 from gammapolars.io.root.events import scan_events
@@ -64,17 +64,6 @@ RECORDED = Expected(
 PAIRS_TREE = "pairs"
 """The tree that pairs are written to."""
 
-FOREIGN_PAIRS_TREE = "Data_C"
-"""The tree in which other programs keep pairs, each in both orders."""
-
-FOREIGN_PAIR_BRANCHES = {
-    "Channel_a": "channel_a",
-    "Energy_a": "adc_a",
-    "Channel_b": "channel_b",
-    "Energy_b": "adc_b",
-    "Time_difference": "dt_ps",
-}
-
 
 def scan_root(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     """A ROOT file's hits, lazily: only the branches that a query needs are read.
@@ -96,13 +85,13 @@ def scan_root(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
         needed.remove("Energy")
     columns = {name: column for name, column in HIT_BRANCHES.items() if name in tree.branches or name in needed}
     dtypes = HITS.columns | HITS.optional
-    if stored := _wide(tree, columns):
-        as_stored = scan_tree(tree, columns, dtypes | stored, reading.losses, reading.chunk_hits)
+    if stored := wide_adc(tree, columns):
+        as_stored = scan_tree(tree, columns, dtypes | stored, reading.of_whole_file)
         dtypes |= {name: adc_type(as_stored, Column(name)) for name in stored}
-    return scan_tree(tree, columns, dtypes, reading.losses, reading.chunk_hits)
+    return scan_tree(tree, columns, dtypes, reading)
 
 
-def _wide(tree: Tree, columns: dict[str, str]) -> dict[str, DType]:
+def wide_adc(tree: Tree, columns: dict[str, str]) -> dict[str, DType]:
     """The types of those columns of adc values that are stored in more than 16 bits, or as real numbers."""
     of_adc = {
         column: tree.branches[name].dtype
@@ -118,12 +107,18 @@ def _scan_foreign(tree: Tree, reading: Reading) -> pl.LazyFrame:
     Where others are named, or are called as CoMPASS's, they hold lists: entries are events.
     """
     named = {name for column in reading.columns.values() for name in column.sources}
-    lists = [name for name in tree.other_branches if name in named or name in HIT_BRANCHES]
+    lists = lists_of(tree, reading)
     columns = {name: name if name in named else HIT_BRANCHES.get(name, name) for name in (*tree.branches, *lists)}
     if lists:
-        return scan_events(tree, columns)
+        return scan_events(tree, columns, reading.within(tree.entries))
     dtypes = {columns[name]: _polars_type(branch.dtype) for name, branch in tree.branches.items()}
-    return scan_tree(tree, columns, dtypes, reading.losses, reading.chunk_hits)
+    return scan_tree(tree, columns, dtypes, reading)
+
+
+def lists_of(tree: Tree, reading: Reading) -> list[str]:
+    """The branches of another program's tree that are read though they hold lists, because entries are events."""
+    named = {name for column in reading.columns.values() for name in column.sources}
+    return [name for name in tree.other_branches if reading.columns and (name in named or name in HIT_BRANCHES)]
 
 
 def _polars_type(dtype: np.dtype[Any]) -> DType:
@@ -145,31 +140,35 @@ def open_hit_tree(path: str | Path, reading: Reading = READING) -> Tree:
 def count_hits(path: Path, reading: Reading) -> int | None:
     """How many hits a file's tree holds by its metadata; None where entries are events of several."""
     tree = open_hit_tree(path, reading)
-    named = {name for column in reading.columns.values() for name in column.sources}
-    return None if reading.columns and {*named, *HIT_BRANCHES} & {*tree.other_branches} else tree.entries
+    first, last = reading.within(tree.entries)
+    return None if lists_of(tree, reading) else last - first
 
 
 def scan_tree(
-    tree: Tree, columns: dict[str, str], dtypes: dict[str, DType], losses: Losses, chunk_hits: int = CHUNK_HITS
+    tree: Tree, columns: dict[str, str], dtypes: dict[str, DType], reading: Reading = READING
 ) -> pl.LazyFrame:
     """A tree's branches as a lazy frame, in the order of `columns`, the column's name for each branch.
 
-    Integers are cast to their `dtypes`; entries in damaged baskets, and values that do not fit, count as `losses`.
+    Integers are cast to their `dtypes`; entries in damaged baskets, and values that do not fit, count as losses.
     """
     for name, column in columns.items():
         _check_branch(tree, name, integer=not dtypes[column].is_float())
     branch_of = {column: name for name, column in columns.items()}
     schema = pl.Schema({column: dtypes[column] for column in branch_of})
-    lost = LostRows(tree.path, losses)
+    lost = LostRows(tree.path, reading.losses)
+    chunk_hits, rows = reading.chunk_hits, reading.within(tree.entries)
     # Where many files are open at once, memory counts for more than decoding a basket at a border twice.
     most_hits = MAX_CHUNK_HITS if chunk_hits >= CHUNK_HITS else 2 * chunk_hits
+    limits = {"chunk_hits": chunk_hits, "most_hits": most_hits}
+    whole_baskets = reading.losses.keep_going
 
     def batches(columns: list[str]) -> Iterator[pl.DataFrame]:
         read = {column: branch_of[column] for column in columns}
         damages: list[Damage] = []
-        for first, arrays in read_chunks(
-            tree, list(read.values()), chunk_hits=chunk_hits, most_hits=most_hits, on_damage=damages.append
-        ):
+        chunks = read_chunks(
+            tree, list(read.values()), rows=rows, whole_baskets=whole_baskets, on_damage=damages.append, **limits
+        )
+        for first, arrays in chunks:
             chunk = _chunk({column: arrays[name] for column, name in read.items()}, schema, lost, first, damages)
             damages.clear()
             # Large baskets make large chunks; handed on in views, they do not fill the buffers between stages.
@@ -241,64 +240,6 @@ def _series(column: str, values: npt.NDArray[Any]) -> pl.Series:
     # From its buffer, because pyarrow's conversion of numpy arrays imports pandas.
     array = pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
     return pl.Series(_Arrow(array)).alias(column)
-
-
-def scan_root_pairs(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
-    """A ROOT file's pairs, lazily, each once: the tree `pairs` that `save` writes, or `Data_C` of other programs.
-
-    `Data_C` holds each pair in both orders, on board 0 and without the time of a: of the two rows the one is kept in
-    which a is the earlier hit, or at equal times the lower channel.
-
-    Raises:
-        InputError: the file is missing, damaged or no ROOT file, or has no such tree or branch.
-    """
-    tree = open_tree(path, (PAIRS_TREE, FOREIGN_PAIRS_TREE))
-    dtypes = PAIRS.columns | PAIRS.optional
-    if tree.name == PAIRS_TREE:
-        columns = {name: name for name in dtypes if name in tree.branches}
-        stored = {name: ADC_TYPES[1 + dtype.is_float()] for name, dtype in _wide(tree, columns).items()}
-        return _with_regions(scan_tree(tree, columns, dtypes | stored | {"region": pl.UInt8}, reading.losses))
-    board, unknown = pl.lit(0, pl.UInt16), pl.lit(None, pl.Int64)
-    if stored := _wide(tree, FOREIGN_PAIR_BRANCHES):
-        as_stored = scan_tree(tree, FOREIGN_PAIR_BRANCHES, dtypes | stored, reading.losses)
-        dtypes = dtypes | {name: adc_type(as_stored, Column(name)) for name in stored}
-    both = scan_tree(tree, FOREIGN_PAIR_BRANCHES, dtypes, reading.losses)
-    pairs = _once(both, tree.path)
-    return pairs.with_columns(board_a=board, board_b=board, timestamp_ps=unknown).select(*PAIRS.columns)
-
-
-def _once(both: pl.LazyFrame, path: Path) -> pl.LazyFrame:
-    """From pairs in both orders the rows in which a is the earlier hit, or at equal times of the lower channel.
-
-    When all rows are read, there must have been as many of the other order: pairs listed only once would be lost.
-    """
-    lower = pl.col("channel_a") < pl.col("channel_b")
-    higher = pl.col("channel_a") > pl.col("channel_b")
-    first = (pl.col("dt_ps") > 0) | ((pl.col("dt_ps") == 0) & lower)
-    second = (pl.col("dt_ps") < 0) | ((pl.col("dt_ps") == 0) & higher)
-    needed = {"channel_a", "channel_b", "dt_ps"}
-
-    def batches(names: list[str]) -> Iterator[pl.DataFrame]:
-        read, missing = [name for name in both.collect_schema() if name in names or name in needed], 0
-        for batch in batches_of(both.select(read)):
-            missing += int(batch.select(first.sum().cast(pl.Int64) - second.sum().cast(pl.Int64)).item())
-            yield batch.filter(first).select(names)
-        if missing:
-            raise InputError(
-                f"{path}: the tree '{FOREIGN_PAIRS_TREE}' should contain each pair in both orders, but one "
-                f"order has {abs(missing):,} more rows than the other: store both, or each pair once in a "
-                "table with the columns of coincidences"
-            )
-
-    return lazy_frame(both.collect_schema(), batches, of=path)
-
-
-def _with_regions(pairs: pl.LazyFrame) -> pl.LazyFrame:
-    """Pairs whose regions are numbers, as a branch holds them: 0 is the first."""
-    if "region" not in pairs.collect_schema():
-        return pairs
-    named = pl.lit(pl.Series(REGION.categories, dtype=REGION)).gather(pl.col("region"))
-    return pairs.with_columns(region=named)
 
 
 def text_in(path: Path, key: str) -> str:

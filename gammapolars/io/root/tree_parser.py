@@ -13,8 +13,8 @@ import deflate
 import numpy as np
 import numpy.typing as npt
 
-from gammapolars.io.root.baskets import uncompressed
 from gammapolars.io.root.branches import Branch, Tree, checked
+from gammapolars.io.root.frames import uncompressed
 
 COUNTED = 0x40000000
 """A bit that distinguishes a byte count from a version."""
