@@ -41,8 +41,14 @@ def add_metadata(path: Path, texts: Mapping[str, str]) -> None:
         file.write(footer + struct.pack("<i", len(footer)) + MAGIC)
 
 
-def read_blocks(file: BinaryIO) -> tuple[list[tuple[int, int]], range]:
-    """The place and length of each batch and dictionary of an Arrow IPC file, in their order in it; and its footer's.
+def read_blocks(
+    file: BinaryIO, kinds: tuple[int, ...] = (FOOTER_DICTIONARIES, FOOTER_BATCHES)
+) -> tuple[list[tuple[int, int]], range]:
+    """The place and length of each dictionary and batch of an Arrow IPC file, in the footer's order; and its own place.
+
+    Args:
+        file: open.
+        kinds: the fields of the footer that list those that are asked for.
 
     Raises:
         ValueError, struct.error: the file is no such file.
@@ -56,7 +62,7 @@ def read_blocks(file: BinaryIO) -> tuple[list[tuple[int, int]], range]:
     data = file.read(length)
     cells = field_places(data, target(data, 0))
     blocks: list[tuple[int, int]] = []
-    for field in {FOOTER_DICTIONARIES, FOOTER_BATCHES} & set(cells):
+    for field in (kind for kind in kinds if kind in cells):
         listed = target(data, cells[field])
         (count,) = struct.unpack_from("<I", data, listed)
         if count * BLOCK.size > length:
@@ -64,7 +70,7 @@ def read_blocks(file: BinaryIO) -> tuple[list[tuple[int, int]], range]:
         blocks += [
             (place, head + body) for place, head, body in BLOCK.iter_unpack(data[listed + 4 :][: count * BLOCK.size])
         ]
-    return sorted(blocks), range(end - length, end)
+    return blocks, range(end - length, end)
 
 
 def with_metadata(old: bytes, texts: Mapping[str, str]) -> bytes:

@@ -6,7 +6,7 @@ reads: at 40 million hits/s, as fast as anything that is done with them.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,11 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import InputError, first_line
-from gammapolars.io.arrow_batches import check_packing
+from gammapolars.core.types import Integers
+from gammapolars.io.arrow_batches import check_packing, first_rows
 from gammapolars.io.arrow_footer import read_blocks
 from gammapolars.io.remote import is_remote
+from gammapolars.io.row_ranges import Rows, cut, first_rows_of, touched, within
 from gammapolars.streaming.slices import guarded, lazy_frame
 
 MAGIC_BYTES = 4
@@ -40,18 +42,22 @@ CRASHES = (
 """Exceptions that reading a damaged file can raise."""
 
 
-def scan_parquet(path: Path) -> pl.LazyFrame:
+def scan_parquet(path: Path, rows: Rows | None = None) -> pl.LazyFrame:
     """A Parquet file's table, lazily.
+
+    Args:
+        path: the file.
+        rows: of the table that are read; None: all.
 
     Raises:
         InputError: it is no Parquet file, or its footer cannot be right; when collected, for damage elsewhere.
     """
     if is_remote(path):
-        return _scan_remote_parquet(path)
+        return _scan_remote_parquet(path, rows)
     import pyarrow.parquet
 
     try:
-        rows = _checked_rows(path)
+        begin, end = within(rows, _checked_rows(path))
         schema = _polars_schema(pyarrow.parquet.read_schema(path))
     except CRASHES as error:
         raise _unreadable(path, "Parquet", error) from None
@@ -59,15 +65,37 @@ def scan_parquet(path: Path) -> pl.LazyFrame:
     def batches(columns: list[str]) -> Iterator[pl.DataFrame]:
         done = 0
         try:
-            for frame in _parquet_batches(path, columns):
+            for frame in _parquet_batches(path, columns, rows):
                 yield frame
                 done += frame.height
-            if done != rows:
-                raise ValueError(f"it contains {done} of {rows} rows")
+            if done != end - begin:
+                raise ValueError(f"it contains {done} of {end - begin} rows")
         except CRASHES as error:
             raise _unreadable(path, "Parquet", error) from None
 
     return lazy_frame(schema, batches, of=path)
+
+
+def borders_of_parquet(path: Path) -> Integers | None:
+    """The rows with which its row groups begin, and that after the last; None for a file on a server.
+
+    Raises:
+        InputError: it is no Parquet file, or its footer cannot be right.
+    """
+    if is_remote(path):
+        return None
+    import pyarrow.parquet
+
+    try:
+        _checked_rows(path)
+        return _first_rows(pyarrow.parquet.read_metadata(path))
+    except CRASHES as error:
+        raise _unreadable(path, "Parquet", error) from None
+
+
+def _first_rows(metadata: Any) -> Integers:
+    """The rows with which the row groups of a Parquet file begin, and that after the last."""
+    return first_rows_of([metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)])
 
 
 def rows_of_parquet(path: Path) -> int:
@@ -101,27 +129,32 @@ def read_parquet(data: bytes) -> tuple[pl.DataFrame, dict[str, str]]:
         raise InputError(f"cannot be read as Parquet; is it damaged? ({_reason(error)})") from None
 
 
-def _scan_remote_parquet(path: Path) -> pl.LazyFrame:
+def _scan_remote_parquet(path: Path, rows: Rows | None) -> pl.LazyFrame:
     """A file on a server: polars fetches no more of it than a query needs."""
     try:
         frame = pl.scan_parquet(path, glob=False)
+        if rows is not None:
+            frame = frame.slice(rows[0], rows[1] - rows[0])
         frame.collect_schema()
     except CRASHES as error:
         raise _unreadable(path, "Parquet", error) from None
     return guarded(frame, CRASHES, lambda error: _unreadable(path, "Parquet", error))
 
 
-def _parquet_batches(path: Path, columns: list[str]) -> Iterator[pl.DataFrame]:
-    """The rows in batches of bounded unpacked size: texts stay unpacked in dictionaries until then."""
+def _parquet_batches(path: Path, columns: list[str], rows: Rows | None = None) -> Iterator[pl.DataFrame]:
+    """The rows in batches of bounded unpacked size: texts stay packed in dictionaries until then."""
     import pyarrow.parquet
 
     schema = pyarrow.parquet.read_schema(path)
     texts = [name for name in columns if _is_text(schema.field(name).type)]
     with pyarrow.parquet.ParquetFile(path, pre_buffer=False, read_dictionary=texts or None) as file:
-        for batch in file.iter_batches(_batch_rows(file.metadata, columns), columns=columns):
-            batch.validate(full=True)
-            for part in _pieces(batch, texts):
-                yield pl.DataFrame(part.replace_schema_metadata())
+        first = _first_rows(file.metadata)
+        groups, row = touched(first, within(rows, int(first[-1])))
+        stored = file.iter_batches(_batch_rows(file.metadata, columns), columns=columns, row_groups=groups)
+        for part in cut(stored, row, rows):
+            part.validate(full=True)
+            for piece in _pieces(part, texts):
+                yield pl.DataFrame(piece.replace_schema_metadata())
 
 
 def _is_text(kind: Any) -> bool:
@@ -191,8 +224,12 @@ def _checked_rows(path: Path) -> int:
     return rows
 
 
-def scan_arrow(path: Path) -> pl.LazyFrame:
+def scan_arrow(path: Path, rows: Rows | None = None) -> pl.LazyFrame:
     """An Arrow IPC file's table, lazily, batch by batch.
+
+    Args:
+        path: the file.
+        rows: of the table that are read; None: all.
 
     Raises:
         InputError: it is no Arrow IPC file; when collected, for damaged batches.
@@ -211,11 +248,24 @@ def scan_arrow(path: Path) -> pl.LazyFrame:
 
     def batches(columns: list[str]) -> Iterator[pl.DataFrame]:
         try:
-            yield from _arrow_batches(path, [names.get_field_index(name) for name in columns])
+            yield from _arrow_batches(path, [names.get_field_index(name) for name in columns], rows)
         except CRASHES as error:
             raise _unreadable(path, "Arrow IPC", error) from None
 
     return lazy_frame(schema, batches, of=path)
+
+
+def borders_of_arrow(path: Path) -> Integers:
+    """The rows with which its batches begin, and that after the last.
+
+    Raises:
+        InputError: it is no Arrow IPC file, or a damaged one.
+    """
+    try:
+        _check_blocks(path)
+        return first_rows(path)
+    except CRASHES as error:
+        raise _unreadable(path, "Arrow IPC", error) from None
 
 
 def _check_blocks(path: Path) -> None:
@@ -226,14 +276,14 @@ def _check_blocks(path: Path) -> None:
     """
     with path.open("rb") as file:
         blocks, footer = read_blocks(file)
-    gaps = [after - (place + size) for (place, size), (after, _) in pairwise([*blocks, (footer.start, 0)])]
+    gaps = [after - (place + size) for (place, size), (after, _) in pairwise([*sorted(blocks), (footer.start, 0)])]
     if any(not 0 <= gap <= PADDING_BYTES for gap in gaps):
         raise ValueError("its footer does not list all of its content")
     if not blocks and footer.start > len(footer) + PADDING_BYTES:
         raise ValueError("its footer lists none of its content")
 
 
-def _arrow_batches(path: Path, fields: list[int]) -> Iterator[pl.DataFrame]:
+def _arrow_batches(path: Path, fields: list[int], rows: Rows | None) -> Iterator[pl.DataFrame]:
     import pyarrow as pa
     import pyarrow.ipc
 
@@ -241,10 +291,18 @@ def _arrow_batches(path: Path, fields: list[int]) -> Iterator[pl.DataFrame]:
     # Not mapped into memory: where a mapped file becomes shorter, the process dies.
     with pa.OSFile(str(path)) as file:
         reader = pyarrow.ipc.open_file(file, options=options)
-        for number in range(reader.num_record_batches):
-            batch = reader.get_batch(number)
+        numbers, row = _batches_of(path, rows, reader.num_record_batches)
+        for batch in cut(map(reader.get_batch, numbers), row, rows):
             batch.validate(full=True)
             yield pl.DataFrame(batch.replace_schema_metadata())
+
+
+def _batches_of(path: Path, rows: Rows | None, count: int) -> tuple[Sequence[int], int]:
+    """The numbers of the batches in which some rows of an Arrow IPC file lie, and the first row of the first."""
+    if rows is None:
+        return range(count), 0
+    first = first_rows(path)
+    return touched(first, within(rows, int(first[-1])))
 
 
 def _polars_schema(schema: Any) -> pl.Schema:

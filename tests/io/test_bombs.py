@@ -15,6 +15,7 @@ from gammapolars.core.errors import InputError
 from gammapolars.core.schema import HITS
 from gammapolars.io import arrow_batches, untrusted
 from gammapolars.io.arrow_footer import read_blocks
+from gammapolars.io.row_ranges import Rows
 from gammapolars.streaming.slices import WIDE_ROWS, batches_of
 from tests.commandline import gammapolars
 from tests.rootfiles import made_hits
@@ -56,9 +57,9 @@ def test_info_reads_what_hits_can_have(texts: Path, tmp_path: Path, monkeypatch:
     read: list[str] = []
     batches = untrusted._parquet_batches
 
-    def watched(path: Path, columns: list[str]) -> Iterator[pl.DataFrame]:
+    def watched(path: Path, columns: list[str], rows: Rows | None) -> Iterator[pl.DataFrame]:
         read.extend(columns)
-        yield from batches(path, columns)
+        yield from batches(path, columns, rows)
 
     monkeypatch.setattr(untrusted, "_parquet_batches", watched)
     table = pq.read_table(texts, columns=list(HITS.columns)).append_column("further", pa.array([0.5] * 80))
