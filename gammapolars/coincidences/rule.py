@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gammapolars.coincidences.partners import follower_counts, near_rows, taken
 from gammapolars.coincidences.regions import Clock, Regions, both_windows, regions_of
 from gammapolars.core import defaults, schema
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import has_any, parse_reject, union
-from gammapolars.core.types import Key
+from gammapolars.core.types import Integers, Key, Mask
 from gammapolars.core.units import Window, format_ps, parse_window
 from gammapolars.core.wording import setting
 from gammapolars.detectors import AnyDetector, key_of
@@ -214,13 +215,9 @@ class PairRule:
         if self.nearest:
             yield self.nearest_in(part)
             return
-        near = self._near(part)
-        times = near["timestamp_ps"].to_numpy()
-        first, end = 0, near.height
-        if "_row" in near.columns:
-            first, end = (int(near["_row"].search_sorted(row)) for row in (part.first, part.end))
-        behind = np.searchsorted(times, times[first:end] + self.reach, side="right")
-        partners = behind - np.arange(first + 1, end + 1)
+        rows, near = self._near(part.hits)
+        first, end = np.searchsorted(rows, [part.first, part.end]).tolist()
+        partners = follower_counts(near["timestamp_ps"].to_numpy(), first, end, self.reach)
         for low, high in _parts(partners):
             yield self._pairs_of(near, first + low, partners[low:high])
 
@@ -265,61 +262,76 @@ class PairRule:
             return [("backward", high)]
         return [("forward", 0), ("backward", 0)]
 
-    def _near(self, part: Slice) -> pl.DataFrame:
+    def _near(self, hits: pl.DataFrame) -> tuple[Integers, pl.DataFrame]:
         """The hits that may pair: those with a neighbour within reach, not rejected, of a detector asked for.
 
         Distance to the direct neighbours is judged first, with rejected hits still there: it can only keep too many,
         and most hits fall at once.
+
+        Returns:
+            Their rows, ascending, and the columns that pairs have.
         """
-        hits = part.hits.lazy()
-        if part.end - part.first < part.hits.height:
-            hits = hits.with_row_index("_row")
-        close = pl.col("timestamp_ps").diff() <= self.reach
-        near = hits.filter(close.fill_null(False) | close.shift(-1, fill_value=False))
+        rows = near_rows(hits["timestamp_ps"], self.reach)
         if self.mask:
-            near = near.filter(~has_any(self.mask))
+            rows = _chosen(rows, taken(hits["flags"], rows) & self.mask == 0)
         if self.start and self.stop:
-            near = near.filter(is_of(self.start) | is_of(self.stop))
-        return near.collect()
+            ends = {name: taken(hits[name], rows) for name in ("board", "channel")}
+            rows = _chosen(rows, _is_of(self.start, **ends) | _is_of(self.stop, **ends))
+        names = ["timestamp_ps", *both_sides(hits.columns), *common(hits.columns)]
+        return rows, pl.DataFrame([taken(hits[name], rows) for name in names])
 
-    def _pairs_of(self, near: pl.DataFrame, first: int, partners: npt.NDArray[Any]) -> pl.DataFrame:
+    def _pairs_of(self, near: pl.DataFrame, first: int, partners: Integers) -> pl.DataFrame:
         """The pairs of the hits from row `first` on, each with as many later hits as `partners` says."""
-        earlier = np.arange(first, first + len(partners), dtype=np.uint32)
-        starts = np.cumsum(partners) - partners
-        i = np.repeat(earlier, partners)
-        j = i + (np.arange(len(i), dtype=np.uint32) - np.repeat(starts, partners).astype(np.uint32)) + np.uint32(1)
-        names = both_sides(near.columns)
-        time_i, time_j = (pl.lit(near["timestamp_ps"]).gather(pl.col(row)) for row in "ij")
-        side = {"a": "i", "b": "j"}
-        both = [
-            pl.lit(near[name]).gather(pl.col(row)).alias(f"{name}_{end}") for end, row in side.items() for name in names
-        ]
-        both += [pl.lit(near[name]).gather(pl.col("i")).alias(name) for name in common(near.columns)]
-        pairs = (
-            pl.LazyFrame({"i": i, "j": j})
-            .select(*both, timestamp_ps=time_i, dt_ps=time_j - time_i)
-            .filter((pl.col("channel_a") != pl.col("channel_b")) | (pl.col("board_a") != pl.col("board_b")))
-            .with_columns(self._swapped(names))
-        )
-        columns = self.schema(near.drop("_row", strict=False).schema)
-        if not self.regions:
-            return pairs.filter(pl.col("dt_ps").is_between(*self.window)).select(*columns).collect()
-        return self.regions.weighted(pairs).select(*columns).collect()
-
-    def _swapped(self, names: list[str]) -> list[pl.Expr]:
-        """The columns of pairs with a and b swapped where b is the start, or at equal times the lower detector."""
-        is_swapped = is_of(self.start, "_b") if self.start else (pl.col("dt_ps") == 0) & b_is_lower()
-        columns = swapped(names, is_swapped)
+        i, j = _candidates(near, first, partners)
+        times, later = (taken(near["timestamp_ps"], rows).to_numpy() for rows in (i, j))
+        dt = later - times
+        is_swapped = self._is_swapped(near, i, j, dt)
         if self.start:
-            dt = pl.col("dt_ps")
-            columns += [
-                pl.when(is_swapped)
-                .then(pl.col("timestamp_ps") + dt)
-                .otherwise(pl.col("timestamp_ps"))
-                .alias("timestamp_ps"),
-                pl.when(is_swapped).then(-dt).otherwise(dt).alias("dt_ps"),
-            ]
-        return columns
+            times, dt = np.where(is_swapped, later, times), np.where(is_swapped, -dt, dt)
+        rows = {"a": np.where(is_swapped, j, i), "b": np.where(is_swapped, i, j)}
+        sides = [
+            taken(near[name], rows[side]).alias(f"{name}_{side}") for side in "ab" for name in both_sides(near.columns)
+        ]
+        shared = [taken(near[name], i) for name in common(near.columns)]
+        pairs = pl.DataFrame([*sides, pl.Series("timestamp_ps", times), pl.Series("dt_ps", dt), *shared])
+        if self.regions:
+            return self.regions.weighted(pairs.lazy()).select(*self.schema(near.schema)).collect()
+        low, high = self.window
+        if len(dt) and (dt.min() < low or dt.max() > high):
+            return pairs.filter(pl.Series((dt >= low) & (dt <= high)))
+        return pairs
+
+    def _is_swapped(self, near: pl.DataFrame, i: Integers, j: Integers, dt: Integers) -> Mask:
+        """Which pairs have the later hit as a: where it is the start, or at equal times of the lower detector."""
+        is_swapped = np.zeros(len(dt), np.bool_)
+        rows = np.arange(len(dt)) if self.start else np.flatnonzero(dt == 0)
+        earlier, later = ({name: taken(near[name], of[rows]) for name in ("board", "channel")} for of in (i, j))
+        if self.start:
+            swapped_rows = _is_of(self.start, **later)
+        else:
+            same_board = later["board"] == earlier["board"]
+            swapped_rows = (later["board"] < earlier["board"]) | same_board & (later["channel"] < earlier["channel"])
+        is_swapped[_chosen(rows, swapped_rows)] = True
+        return is_swapped
+
+
+def _is_of(key: Key, board: pl.Series, channel: pl.Series) -> pl.Series:
+    """Which hits are of a detector."""
+    return (board == key[0]) & (channel == key[1])
+
+
+def _chosen(rows: Integers, where: pl.Series) -> Integers:
+    """Those of some rows for which a condition holds; null does not."""
+    return rows if where.all() and not where.null_count() else pl.Series(rows).filter(where).to_numpy()
+
+
+def _candidates(near: pl.DataFrame, first: int, partners: Integers) -> tuple[Integers, Integers]:
+    """The rows of the earlier and of the later hit of pairs within reach, of different detectors."""
+    i = np.repeat(np.arange(first, first + len(partners)), partners)
+    j = i + np.arange(1, len(i) + 1) - np.repeat(np.cumsum(partners) - partners, partners)
+    channel, board = ([taken(near[name], rows) for rows in (i, j)] for name in ("channel", "board"))
+    differ = (channel[0] != channel[1]) | (board[0] != board[1])
+    return _chosen(i, differ), _chosen(j, differ)
 
 
 def _parts(partners: npt.NDArray[Any]) -> Iterator[tuple[int, int]]:
