@@ -14,6 +14,7 @@ import polars as pl
 from gammapolars.io import columnar, untrusted
 from gammapolars.io.columnar import Metadata
 from gammapolars.io.compass import bin as compass_bin
+from gammapolars.io.compass import bin_places
 from gammapolars.io.reading import Reading
 from gammapolars.io.remote import is_remote
 from gammapolars.io.root import compass_pairs
@@ -89,7 +90,12 @@ FORMATS = {
         text=root.text_in,
         remote=True,
     ),
-    ".bin": Format(compass_bin.scan_bin, count=lambda path, reading, _: compass_bin.count_records(path, reading)),
+    ".bin": Format(
+        compass_bin.scan_bin,
+        count=lambda path, reading, _: compass_bin.count_records(path, reading),
+        borders=bin_places.borders,
+        behind=bin_places.behind,
+    ),
     ".csv": Format(columnar.scan_csv, save=columnar.sink_csv),
     ".parquet": Format(
         lambda path, _: untrusted.scan_parquet(path),

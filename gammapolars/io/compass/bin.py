@@ -22,7 +22,7 @@ from gammapolars.core.errors import InputError, readable
 from gammapolars.core.types import Mask
 from gammapolars.core.units import TIMES_PS
 from gammapolars.io.compass.bin_layout import MAX_NUMBER, BinFile, Heads, is_hit, open_bin, zeros
-from gammapolars.io.compass.bin_resync import Chain
+from gammapolars.io.compass.bin_resync import DOUBTFUL_RECORDS, Chain
 from gammapolars.io.lost_rows import LostRows
 from gammapolars.io.placed_reading import read_into
 from gammapolars.io.reading import READING, Losses, Reading
@@ -49,15 +49,26 @@ class Records(NamedTuple):
     places: Places
 
 
-def read_records(file: BinFile, losses: Losses) -> Iterator[Records]:
+def read_records(file: BinFile, losses: Losses, rows: tuple[int, int] | None = None) -> Iterator[Records]:
     """All complete records of a file; damaged ones in between and at the end are left out.
+
+    Args:
+        file: the file.
+        losses: is given what is left out.
+        rows: the records by number, or, with waveforms, those that begin from one byte to before another: borders of
+            the file. None: all.
 
     Raises:
         InputError: the file cannot be read, or has damage that may not be left out.
     """
     with readable(file.path), file.path.open("rb", buffering=0) as opened:
         reader = _Reader(file, opened.fileno(), losses)
-        yield from reader.waveforms() if file.layout.has_waveform else reader.fixed()
+        if not file.layout.has_waveform:
+            yield from reader.fixed(rows)
+        elif rows is None:
+            yield from reader.waveforms()
+        else:
+            yield from reader.waveforms_within(*rows)
 
 
 @dataclass
@@ -89,32 +100,37 @@ class _State:
 class _Reader:
     """Reads one file's records into a buffer that is used again and again."""
 
-    def __init__(self, file: BinFile, descriptor: int, losses: Losses) -> None:
+    def __init__(self, file: BinFile, descriptor: int, losses: Losses, *, own: tuple[int, int] | None = None) -> None:
         self._file = file
         self._descriptor = descriptor
         self._losses = losses
+        self._own = own
+        self._of_others = Losses()
         self._width = file.layout.head.itemsize
         self._chain = Chain(file, descriptor)
         self._samples_at = self._width - 4
 
-    def fixed(self) -> Iterator[Records]:
-        """Records without waveforms."""
+    def fixed(self, rows: tuple[int, int] | None) -> Iterator[Records]:
+        """Records without waveforms; what the file's last one lacks belongs to those that come to its end."""
         file, width = self._file, self._width
-        total = (file.size - file.begin) // width
-        buffer = memoryview(bytearray(min(total, CHUNK_RECORDS) * width))
-        for number in range(0, total, CHUNK_RECORDS):
-            count, at = min(CHUNK_RECORDS, total - number), file.begin + number * width
+        total = file.records
+        first, last = rows or (0, total)
+        end = min(last, total)
+        buffer = memoryview(bytearray(max(min(end - first, CHUNK_RECORDS), 0) * width))
+        for number in range(first, end, CHUNK_RECORDS):
+            count, at = min(CHUNK_RECORDS, end - number), file.begin + number * width
             heads = np.frombuffer(self._read(buffer, at, count * width), file.layout.head, count)
             yield Records(number, heads, range(at, at + count * width, width))
         at = file.begin + total * width
-        if at < file.size:
+        if at < file.size and last >= total:
             self._cut(total, at, f"after {file.size - at} of its {width} bytes")
 
     def waveforms(self) -> Iterator[Records]:
         """Records with waveforms, each of which gives its own length."""
         file, state = self._file, _State(self._file.begin)
+        end = self._own[1] if self._own else file.size
         buffer = memoryview(bytearray(min(file.size - file.begin, BLOCK_BYTES)))
-        while file.size - state.at >= self._width:
+        while file.size - state.at >= self._width and state.at < end:
             block = self._read(buffer, state.at, min(file.size - state.at, BLOCK_BYTES))
             places, heads = self._heads(block, state.at)
             verdict = self._chain.examine(places, heads)
@@ -126,10 +142,48 @@ class _Reader:
                 self._cut(state.number, state.at, "inside its waveform")
                 return
             if verdict.why_lost:
-                at = int(places[kept])
-                self._find_again(state, f"record {state.number + 1} at byte {at} is damaged: {verdict.why_lost}")
-        if state.at < file.size:
+                if (at := int(places[kept])) >= end:
+                    return
+                self._find_again(state, at, f"record {state.number + 1} at byte {at} is damaged: {verdict.why_lost}")
+        if state.at < file.size and state.at < end:
             self._cut(state.number, state.at, f"after {file.size - state.at} bytes")
+
+    def waveforms_within(self, first: int, last: int) -> Iterator[Records]:
+        """Records with waveforms that begin from one byte, a record's beginning, to before another one, or the end.
+
+        As long as nothing is unusual no more is read. Else the file is read again from its beginning: the numbers of
+        records, and how many are lost, depend on all before.
+        """
+        at, held = max(first, self._file.begin), list[Records]()
+        buffer = memoryview(bytearray(max(min(last - at, BLOCK_BYTES), 0)))
+        while at < last and (records := self._clean(buffer, at, last)):
+            held.append(records)
+            at = self._chain.end(int(records.places[-1]), records.heads[-1])
+            while sum(len(later.places) for later in held[1:]) >= DOUBTFUL_RECORDS:
+                yield held.pop(0)
+        if at >= last:
+            yield from held
+            return
+        resumed = int(held[0].places[0]) if held else at
+        again = _Reader(self._file, self._descriptor, self._losses, own=(first, last))
+        for number, heads, places in again.waveforms():
+            low, high = (int(np.searchsorted(places, place)) for place in (resumed, last))
+            if low < high:
+                yield Records(number + low, heads[low:high], places[low:high])
+
+    def _clean(self, buffer: memoryview, at: int, end: int) -> Records | None:
+        """The records of the next block, up to a byte where one ends; None where not all of them are good."""
+        if end - at < self._width or end > self._file.size:
+            return None
+        places, heads = self._heads(self._read(buffer, at, min(end - at, BLOCK_BYTES)), at)
+        behind = self._chain.end(int(places[-1]), heads[-1])
+        times = heads["timestamp_ps"]
+        good = self._file.consistent and behind <= end and is_hit(heads).all() and times.max() <= TIMES_PS[1]
+        if not good or zeros(heads, first=at == self._file.begin).any():
+            return None
+        verdict = self._chain.examine(places, heads)
+        number = int(at > self._file.begin)  # no record of these needs its true one: nothing is said about it
+        return Records(number, heads.copy(), places) if verdict.kept == len(heads) else None
 
     def _heads(self, block: memoryview, begin: int) -> tuple[Places, Heads]:
         """The heads in a block and the bytes where they begin, at equal distances or from one length to the next."""
@@ -149,10 +203,15 @@ class _Reader:
         places = np.array(offsets)
         return places + begin, anywhere[places]
 
-    def _find_again(self, state: "_State", what: str) -> None:
+    def _losses_at(self, place: int) -> Losses:
+        """Where damage at a byte counts: not here, if it is another range's."""
+        return self._losses if not self._own or self._own[0] <= place < self._own[1] else self._of_others
+
+    def _find_again(self, state: "_State", damaged: int, what: str) -> None:
         """Go on where records follow again; bytes between are left out, and the number of their hits is estimated."""
-        if not self._losses.keep_going:
-            self._losses.leave_out(self._file.path, what, 0)
+        losses = self._losses_at(damaged)
+        if not losses.keep_going:
+            losses.leave_out(self._file.path, what, 0)
         # The record before counts, though its length may be wrong: the search begins after its head.
         begin = state.last if state.last >= 0 else state.at - self._width
         place = self._chain.next_from(max(begin + self._width, state.resumed + 1))
@@ -161,18 +220,17 @@ class _Reader:
         hits = max(round((until - begin) / length) - 1, int(place is None))
         rest = "the rest of the file is" if place is None else f"all up to byte {place} is"
         left_out = f"{rest} left out, about {hits} hits of {length:.0f} bytes on average"
-        self._losses.leave_out(self._file.path, f"{what}; {left_out}", hits)
+        losses.leave_out(self._file.path, f"{what}; {left_out}", hits)
         state.at, state.resumed, state.number = until, until, state.number + hits
 
     def _cut(self, number: int, at: int, how: str) -> None:
         """The file ends inside a record: because it is still being written, or because the rest is lost."""
+        losses = self._losses_at(at)
         status = os.fstat(self._descriptor)
         if status.st_size != self._file.size or abs(time.time() - status.st_mtime) < STILL_WRITTEN_S:
-            self._losses.note(self._file.path, f"is still being written: read up to record {number}")
+            losses.note(self._file.path, f"is still being written: read up to record {number}")
             return
-        self._losses.leave_out(
-            self._file.path, f"record {number + 1} at byte {at} is cut short: the file ends {how}", 1
-        )
+        losses.leave_out(self._file.path, f"record {number + 1} at byte {at} is cut short: the file ends {how}", 1)
 
     def _read(self, buffer: memoryview, at: int, count: int) -> memoryview:
         """Bytes of the file, in the buffer."""
@@ -205,7 +263,7 @@ def scan_bin(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     schema = pl.Schema(file.layout.columns)
 
     def batches(names: list[str]) -> Iterator[pl.DataFrame]:
-        for records in read_records(file, reading.losses):
+        for records in read_records(file, reading.losses, reading.rows):
             columns = [pl.Series(name, _values(records.heads, name)) for name in names]
             kept = _kept(file, records, lost)
             frame = pl.DataFrame(columns)
@@ -217,7 +275,8 @@ def scan_bin(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
 def count_records(path: str | Path, reading: Reading = READING) -> int | None:
     """How many records a file holds, where all have the same size; None where they have waveforms."""
     file = open_bin(Path(path), reading.bin_layout)
-    return None if file.layout.has_waveform else (file.size - file.begin) // file.layout.head.itemsize
+    first, last = reading.within(file.records)
+    return None if file.layout.has_waveform else last - first
 
 
 def _values(heads: Heads, name: str) -> npt.NDArray[Any]:

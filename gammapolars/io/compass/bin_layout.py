@@ -203,6 +203,11 @@ class BinFile:
     empty_waveforms: bool = False
     longest: int = 0
 
+    @property
+    def records(self) -> int:
+        """How many complete records it has, if they have no waveforms."""
+        return (self.size - self.begin) // self.layout.head.itemsize
+
 
 def open_bin(path: Path, named: str | None = None) -> BinFile:
     """A file with its layout: the one that is named, or that of its header, its first segment or its records.
