@@ -16,7 +16,8 @@ from polars.testing import assert_frame_equal
 
 import gammapolars as gp
 from gammapolars.analysis.accumulators import HitTally, RecordedTime
-from gammapolars.analysis.accumulators.intervals import Intervals
+from gammapolars.analysis.accumulators.intervals import BINS, PER_OCTAVE, Intervals, bins_of
+from gammapolars.core.flags import FLAGS
 from gammapolars.rates.hits import rates_of
 from gammapolars.rates.intervals import TrueRate, _agree
 from tests.commandline import REPOSITORY, gammapolars
@@ -152,6 +153,43 @@ def test_intervals_are_those_of_each_detector_whatever_the_slices(rows: list[tup
         assert found.counts.get((0, channel), np.zeros(1)).sum() == len(apart)
         assert found.sums_ps.get((0, channel), np.zeros(1)).sum() == sum(apart)
         assert found.shortest_ps.get((0, channel)) == min(apart, default=None)
+
+
+def near_an_edge(place: tuple[int, int]) -> int:
+    """A time near a bin's edge or a power of 2, ps."""
+    bin_number, off = place
+    return max(round(math.pow(2, bin_number / PER_OCTAVE)) + off, 0)
+
+
+@given(
+    st.lists(
+        st.integers(0, 2**62) | st.tuples(st.integers(0, BINS + PER_OCTAVE), st.integers(-3, 3)).map(near_an_edge),
+        max_size=50,
+    )
+)
+def test_the_bin_of_an_interval_is_by_its_logarithm(times: list[int]) -> None:
+    intervals = np.array(times, np.int64)
+    logarithm = np.floor(np.log2(np.maximum(intervals, 1)) * PER_OCTAVE)
+
+    assert bins_of(intervals).tolist() == np.clip(logarithm, 0, BINS - 1).tolist()
+
+
+def test_intervals_of_many_detectors_are_those_of_each() -> None:
+    """More than a few detectors are grouped; fake events are none of their hits."""
+    times = np.arange(400) ** 2
+    hits = pl.DataFrame(
+        {"board": times % 3, "channel": np.arange(400) % 40, "timestamp_ps": times, "flags": np.arange(400) % 7 == 0},
+        {"board": pl.UInt16, "channel": pl.UInt16, "timestamp_ps": pl.Int64, "flags": pl.UInt32},
+    ).with_columns(pl.col("flags") * FLAGS["fake_event"])
+    found = Intervals()
+    for part in hits.iter_slices(150):
+        found.add_hits(part)
+
+    detections = hits.filter(pl.col("flags") == 0)
+    apart = detections.group_by("board", "channel").agg(pl.col("timestamp_ps").diff().drop_nulls().cast(pl.Float64))
+    expected = {(board, channel): sum(times) for board, channel, times in apart.iter_rows() if times}
+    assert {key: sums.sum() for key, sums in found.sums_ps.items()} == expected
+    assert found.shortest_ps == {(board, channel): min(times) for board, channel, times in apart.iter_rows() if times}
 
 
 def test_rates_of_the_same_counts_are_the_same_again() -> None:

@@ -1,12 +1,14 @@
 """Times between successive hits of each detector."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from functools import cache
 from typing import Generic, TypeVar
 
 import numpy as np
 import polars as pl
 
 from gammapolars.analysis.accumulators.accumulator import Accumulator, State
+from gammapolars.analysis.accumulators.hits import FewDetectors
 from gammapolars.core.flags import FLAGS, has_any
 from gammapolars.core.types import Floats, Integers, Key
 from gammapolars.core.units import PS_PER_S
@@ -57,6 +59,12 @@ OCTAVES = 60
 
 BINS = PER_OCTAVE * OCTAVES
 
+CELL_BITS = 10
+"""Leading bits of a time's mantissa, which give its bin unless an edge lies among the times that share them."""
+
+_MANTISSA_BITS, _EXPONENT_OF_1 = 52, 1023
+"""Of a Float64 (IEEE 754)."""
+
 SUMS = ("counts", "seconds", "ps")
 """Sums in each bin: how many times, their whole seconds, and the remainder in picoseconds."""
 
@@ -78,6 +86,7 @@ class Intervals(Accumulator):
         self.shortest_ps: dict[Key, int] = {}
         self._sums: dict[Key, Integers] = {}  # (SUMS, bins): in whole numbers, so that no order of adding matters
         self._gaps: Gaps[tuple[int, Key]] = Gaps()
+        self._few = FewDetectors()
 
     @staticmethod
     def edges_ps() -> Floats:
@@ -101,18 +110,28 @@ class Intervals(Accumulator):
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take hits of one run, in time order."""
-        run = run_of(hits)
-        if "flags" in hits.columns:
+        if "flags" in hits.columns and (hits["flags"] & FLAGS["fake_event"] != 0).any():
             hits = hits.filter(~has_any(FLAGS["fake_event"]))
-        for (board, channel), part in hits.select("board", "channel", "timestamp_ps").group_by("board", "channel"):
-            key = int(board), int(channel)
-            self._add(key, self._gaps.before((run, key), np.sort(part["timestamp_ps"].to_numpy())))
+        if hits.is_empty():
+            return
+        run = run_of(hits)
+        for key, times_ps in self._times(hits):
+            self._add(key, self._gaps.before((run, key), times_ps))
+
+    def _times(self, hits: pl.DataFrame) -> Iterator[tuple[Key, Integers]]:
+        """The times of each detector's hits, in order."""
+        times = hits["timestamp_ps"]
+        if (masks := self._few.masks(hits)) is not None:
+            yield from ((key, times.filter(mask).to_numpy()) for key, mask in masks.items())
+            return
+        ends = ("board", "channel")
+        for (board, channel), part in hits.select(*ends, times).group_by(*ends, maintain_order=True):
+            yield (int(board), int(channel)), part["timestamp_ps"].to_numpy()
 
     def _add(self, key: Key, intervals: Integers) -> None:
         if not len(intervals):
             return
-        place = np.clip(np.floor(np.log2(np.maximum(intervals, 1)) * PER_OCTAVE), 0, BINS - 1)
-        bins, sums_ps = place.astype(np.int64), np.zeros(BINS, np.int64)
+        bins, sums_ps = bins_of(intervals), np.zeros(BINS, np.int64)
         np.add.at(sums_ps, bins, intervals)
         sums = np.stack([np.bincount(bins, minlength=BINS), *np.divmod(sums_ps, PS_PER_S)])
         self._add_sums(key, sums, int(intervals.min()))
@@ -136,3 +155,30 @@ class Intervals(Accumulator):
             sums = np.zeros((len(SUMS), BINS), np.int64)
             sums[:, table["bin"].to_numpy()] = table.select(SUMS).to_numpy().T
             self._add_sums(key, sums, state["shortest_ps"][key])
+
+
+def bins_of(intervals_ps: Integers) -> Integers:
+    """The bins of some times between hits, (n,), below `BINS`.
+
+    The logarithm of all of them would take as long as reading them.
+    """
+    values = np.maximum(intervals_ps, 1).astype(np.float64)
+    cells = (values.view(np.int64) >> (_MANTISSA_BITS - CELL_BITS)) - (_EXPONENT_OF_1 << CELL_BITS)
+    bins = _bins_of_cells().take(cells, mode="clip").astype(np.int64)
+    if len(divided := np.flatnonzero(bins < 0)):
+        bins[divided] = _by_logarithm(values[divided])
+    return bins
+
+
+@cache
+def _bins_of_cells() -> Integers:
+    """The bin of the times that share an exponent and leading bits of the mantissa, ascending; -1 where they differ."""
+    cells = np.arange((OCTAVES << CELL_BITS) + 1, dtype=np.int64) + (_EXPONENT_OF_1 << CELL_BITS)
+    edges = (cells << (_MANTISSA_BITS - CELL_BITS)).view(np.float64)
+    first, last = _by_logarithm(edges[:-1]), _by_logarithm(np.nextafter(edges[1:], 0.0))
+    return np.where(first == last, first, -1).astype(np.int16)
+
+
+def _by_logarithm(times_ps: Floats) -> Integers:
+    place = np.clip(np.floor(np.log2(times_ps) * PER_OCTAVE), 0, BINS - 1)
+    return np.asarray(place, np.int64)
