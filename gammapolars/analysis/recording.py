@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import polars as pl
 
+from gammapolars.analysis.engine import Engine
 from gammapolars.analysis.gain_correction import GainCorrection
 from gammapolars.analysis.preselection import Preselection
 from gammapolars.coincidences import PairRule
@@ -53,6 +54,7 @@ class Recording:
         recorded_energies: whether energies that were recorded with, or without, adc values are taken.
         many_pairs: whether pairs are looked for however many there are.
         most_hits: no more hits are read than so many, from the beginning; None: all.
+        engine: what carries out the jobs that passes are made of; None: they read in this process.
     """
 
     runs: Runs
@@ -65,6 +67,7 @@ class Recording:
     most_hits: int | None = None
     recorded_energies: bool = True
     many_pairs: bool = False
+    engine: Engine | None = None
 
     @cached_property
     def gain_correction(self) -> GainCorrection | None:
