@@ -2,7 +2,7 @@
 
 import csv
 from codecs import BOM_UTF8
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -52,9 +52,10 @@ def scan_csv(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     fields = _csv_fields(file, dialect, rows, mapped, has_header=has_header)
     table = TextTable(fields, dialect.separator, quotes=True, dialect=None if is_own else dialect)
 
-    return lazy_frame(
-        pl.Schema(table.schema), lambda _: table.read(file, reading.losses, header=has_header), of=Path(path)
-    )
+    def batches(_: list[str]) -> Iterator[pl.DataFrame]:
+        return table.read(file, reading.losses, header=has_header, rows=reading.rows)
+
+    return lazy_frame(pl.Schema(table.schema), batches, of=Path(path))
 
 
 def _csv_fields(

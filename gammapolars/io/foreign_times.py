@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import TableError
-from gammapolars.core.schema import DType
 from gammapolars.core.units import MAX_PS, PS_PER_UNIT, format_ps
 from gammapolars.detectors.columns import TIME, Column, unit_factor
 from gammapolars.io.reading import Losses
@@ -92,22 +91,19 @@ class CoarseFloats:
         """Note the first batch whose times have coarse steps."""
         for column, dtype in self._parts if not self._noted else ():
             values = batch[column.name]
-            finite = values.filter(values.is_finite())
-            if finite.is_empty():
-                continue
-            step_ps = _spacing(float(finite.abs().max()), dtype) * _largest_unit_ps(column)  # type: ignore[arg-type]
-            if step_ps > COARSE_STEP_PS:
+            finite = values.filter(values.is_finite()).to_numpy()
+            unit_ps = _largest_unit_ps(column)
+            if len(finite) and np.spacing(max(finite.max(), -finite.min())) * unit_ps > COARSE_STEP_PS:
+                steps_ps = np.spacing(np.abs(finite)).astype(np.float64) * unit_ps
+                coarse = np.flatnonzero(steps_ps > COARSE_STEP_PS)
                 self._noted = True
+                place = f"column '{column.name}' contains times as {dtype}"
                 self._losses.note(
                     self._path,
-                    f"column '{column.name}' contains times as {dtype}, which has steps of "
-                    f"{format_ps(round(step_ps))} at {finite[-1]:g}: time differences are no finer than this",
+                    f"{place}, which has steps of {format_ps(round(steps_ps[coarse[0]]))} at {finite[coarse[0]]:g}: "
+                    "time differences are no finer than this",
+                    place=place,
                 )
-
-
-def _spacing(value: float, dtype: DType) -> float:
-    """The distance of a float to the next."""
-    return float(np.spacing(np.float32(value))) if dtype == pl.Float32 else float(np.spacing(value))
 
 
 def _largest_unit_ps(column: Column) -> float:

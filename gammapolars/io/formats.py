@@ -21,6 +21,7 @@ from gammapolars.io.root import compass_pairs
 from gammapolars.io.root import pairs as root_pairs
 from gammapolars.io.root import places as root_places
 from gammapolars.io.root import tables as root
+from gammapolars.io.text.blocks import TextFile
 
 Scan = Callable[[Path, Reading], pl.LazyFrame]
 Count = Callable[[Path, Reading, pl.LazyFrame], int | None]
@@ -96,7 +97,12 @@ FORMATS = {
         borders=bin_places.borders,
         behind=bin_places.behind,
     ),
-    ".csv": Format(columnar.scan_csv, save=columnar.sink_csv),
+    ".csv": Format(
+        columnar.scan_csv,
+        borders=lambda path, _: TextFile(path).borders(),
+        behind=lambda path, _, place: TextFile(path).next_line(place),
+        save=columnar.sink_csv,
+    ),
     ".parquet": Format(
         lambda path, _: untrusted.scan_parquet(path),
         count=_count_in_footer,

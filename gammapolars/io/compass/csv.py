@@ -92,7 +92,7 @@ def scan_compass_csv(path: str | Path, reading: Reading = READING) -> pl.LazyFra
     added = [pl.lit(value, pl.UInt16).alias(name) for name, value in constants.items()]
 
     def batches(names: list[str]) -> Iterator[pl.DataFrame]:
-        for frame in layout.table.read(file, reading.losses, header=layout.header):
+        for frame in layout.table.read(file, reading.losses, header=layout.header, rows=reading.rows):
             yield frame.with_columns(added).select(names)
 
     return lazy_frame(columns, batches, of=file.path)

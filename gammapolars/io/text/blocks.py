@@ -10,12 +10,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from gammapolars.core.errors import InputError, readable
 from gammapolars.io.placed_reading import read_at
 
 BLOCK_BYTES = 2**24
-"""Bytes read at once: about half a million hits. No line is longer than that."""
+"""Bytes read at once, up to a multiple of it: about half a million hits. No line is longer than that."""
+
+SEARCHED_BYTES = 2**16
+"""So much is read at once in search of a line's end."""
+
+NEAR_BYTES = 2**12
+"""A place this far behind another one has some lines between."""
 
 OPENING_BYTES = 2**20
 """Bytes of a file's beginning that are used to find its layout."""
@@ -123,26 +130,73 @@ class TextFile:
         text = self._opening if b"\n" not in self._opening else self._opening[: self._opening.rindex(b"\n")]
         return text.replace(b"\r\n", b"\n").decode(errors="replace").split("\n")
 
-    def blocks(self, *, header: bool) -> Iterator[Block]:
+    def blocks(self, *, header: bool, rows: tuple[int, int] | None = None) -> Iterator[Block]:
         """The lines up to where the file ended when this began, without a header's; the last may lack its end.
 
         A line longer than a block is given by its beginning, followed by a NUL, which no line can hold.
+
+        Args:
+            header: whether there is one.
+            rows: the bytes between which to read, both of them `borders`: then lines are numbered from the first of
+                these, unless that is the file's beginning. None: the whole file.
 
         Raises:
             InputError: the file becomes shorter meanwhile, or cannot be read.
         """
         with readable(self.path), self.path.open("rb", buffering=0) as file:
-            yield from self._blocks(file.fileno(), header)
+            yield from self._blocks(file.fileno(), header, rows)
 
-    def _blocks(self, descriptor: int, header: bool) -> Iterator[Block]:
-        end = os.fstat(descriptor).st_size
+    def borders(self) -> npt.NDArray[np.int64] | None:
+        """The bytes at which lines begin that are the first of a block, with the file's beginning and its end.
+
+        None: its characters are decoded, and can only be read from its beginning.
+        """
+        if self._encoding:
+            return None
+        with readable(self.path), self.path.open("rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            borders, least = [0], self._rows_begin(self.header_line + 1)
+            for end in range(BLOCK_BYTES, size, BLOCK_BYTES):
+                start = _last_line_start(file.fileno(), max(least, borders[-1]), end)
+                borders += [start] if start else []
+        return np.array([*borders, size], np.int64)
+
+    def next_line(self, place: int) -> int:
+        """The byte at which a line begins that is a little behind the one that begins at a place; or the end."""
+        at = place + NEAR_BYTES
+        with readable(self.path), self.path.open("rb", buffering=0) as file:
+            while data := read_at(file.fileno(), SEARCHED_BYTES, at):
+                if (found := data.find(b"\n")) >= 0:
+                    return at + found + 1
+                at += len(data)
+            return os.fstat(file.fileno()).st_size
+
+    def lines_before(self, place: int) -> int:
+        """How many lines end before a byte: all before it are read."""
+        lines = at = 0
+        with readable(self.path), self.path.open("rb", buffering=0) as file:
+            while read := read_at(file.fileno(), min(BLOCK_BYTES, place - at), at):
+                lines += int(np.count_nonzero(np.frombuffer(read, np.uint8) == ord("\n")))
+                at += len(read)
+        return lines
+
+    def _rows_begin(self, skipped: int) -> int:
+        """The byte after so many lines of its beginning."""
+        return self.mark_bytes + sum(len(part) + 1 for part in self._opening.split(b"\n")[:skipped])
+
+    def _blocks(self, descriptor: int, header: bool, rows: tuple[int, int] | None) -> Iterator[Block]:
+        size = os.fstat(descriptor).st_size
+        first, last = rows or (0, size)
+        end = min(last, size)
         at, line, rest = self.mark_bytes, 1, b""
         decoder = self._decoder() if self._encoding else None
-        skipped = self.header_line + 1 if header else 0
+        skipped = self.header_line + 1 if header and not first else 0
         if skipped and decoder is None:
-            at, line, skipped = at + sum(len(part) + 1 for part in self._opening.split(b"\n")[:skipped]), 1 + skipped, 0
+            at, line, skipped = self._rows_begin(skipped), 1 + skipped, 0
+        at = max(at, first)
         while at < end:
-            read = read_at(descriptor, min(BLOCK_BYTES, end - at), at)
+            to = min((at // BLOCK_BYTES + 1) * BLOCK_BYTES, end)
+            read = read_at(descriptor, to - at, at)
             if not read:
                 raise InputError(f"{self.path}: became shorter while it was being read")
             at += len(read)
@@ -163,5 +217,16 @@ class TextFile:
             rest += read[cut:]
         if rest:
             now = os.fstat(descriptor)
-            growing = now.st_size != end or time.time() - now.st_mtime < GROWING_S
+            growing = now.st_size != size or time.time() - now.st_mtime < GROWING_S
             yield Block(rest, line, 0, growing)
+
+
+def _last_line_start(descriptor: int, begin: int, end: int) -> int | None:
+    """The last byte between two at which a line begins that ends after them; None where none begins after the first."""
+    while end > begin:
+        at = max(begin, end - SEARCHED_BYTES)
+        found = read_at(descriptor, end - at, at).rfind(b"\n")
+        if found >= 0:
+            return at + found + 1 if at + found + 1 > begin else None
+        end = at
+    return None

@@ -8,7 +8,7 @@ wrong lines are isolated in small pieces, and there each field is compared with 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import compress, groupby, pairwise
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from gammapolars.core.schema import DType
 from gammapolars.detectors.conversion import within_times
 from gammapolars.io.reading import Kind, Losses
-from gammapolars.io.text.blocks import TextFile
+from gammapolars.io.text.blocks import Block, TextFile
 from gammapolars.io.text.dialect import Dialect
 
 INTEGER = r"-?[0-9]+"
@@ -116,6 +116,10 @@ class BadLines(NamedTuple):
     lines: int
     reason: str
 
+    def after(self, lines: int) -> "BadLines":
+        """The same, where lines are counted from those before the first one."""
+        return self._replace(first=self.first + lines, last=self.last + lines)
+
     @property
     def text(self) -> str:
         if self.lines == 1:
@@ -147,28 +151,35 @@ class TextTable:
     def schema(self) -> dict[str, DType]:
         return {field.column: field.dtype for field in self.fields.values()}
 
-    def read(self, file: TextFile, losses: Losses, *, header: bool) -> Iterator[pl.DataFrame]:
+    def read(
+        self, file: TextFile, losses: Losses, *, header: bool, rows: tuple[int, int] | None = None
+    ) -> Iterator[pl.DataFrame]:
         """The rows of all lines that can be read; of all fields, so that the rows do not depend on the columns wanted.
 
-        All others but the `header` are reported to `losses`; an InputError, where none may be left out.
+        All others but the `header` are reported to `losses`; an InputError, where none may be left out. `rows` are the
+        bytes between which lines are read, as in `Reading.rows`.
         """
-        for text, line, lines, growing in file.blocks(header=header):
-            if lines:
-                yield from self._read_block(file, losses, text, line, lines)
-            elif not self.whole_lines:
-                yield from self._read_block(file, losses, text + b"\n", line, 1)
+        before = cache(lambda: file.lines_before(rows[0]) if rows else 0)
+        for block in file.blocks(header=header, rows=rows):
+            text, line, lines, growing = block
+            if lines or not self.whole_lines:
+                whole = block if lines else Block(text + b"\n", line, 1)
+                frames, bad = self._read_block(whole)
+                for lost in bad:
+                    losses.leave_out(file.path, lost.after(before()).text, lost.lines, lost.kind)
+                yield from frames
             elif growing:
-                losses.note(file.path, f"is still being written: read up to line {line - 1}")
+                losses.note(file.path, f"is still being written: read up to line {before() + line - 1}")
             else:
-                losses.leave_out(file.path, f"line {line} is cut short: '{_shown(text.decode(errors='replace'))}'", 1)
+                shown = _shown(text.decode(errors="replace"))
+                losses.leave_out(file.path, f"line {before() + line} is cut short: '{shown}'", 1)
 
-    def _read_block(self, file: TextFile, losses: Losses, text: bytes, line: int, lines: int) -> Iterator[pl.DataFrame]:
+    def _read_block(self, block: Block) -> tuple[list[pl.DataFrame], list[BadLines]]:
+        """The rows of a block in one frame, if there are any, and the lines that cannot be read."""
+        text, line, lines, _ = block
         text = text.replace(b"\r\n", b"\n") if b"\r" in text else text
         frames, bad = self._plain_pieces(text, line, lines) if self.dialect else self._pieces(text, line, lines)
-        for lost in merged(bad):
-            losses.leave_out(file.path, lost.text, lost.lines, lost.kind)
-        if frames:
-            yield pl.concat(frames, rechunk=False)
+        return [pl.concat(frames, rechunk=False)] if frames else [], merged(bad)
 
     def _plain_pieces(self, text: bytes, line: int, lines: int) -> tuple[list[pl.DataFrame], list[BadLines]]:
         """The same as `_pieces` of lines in a dialect, without those that hold no row."""
