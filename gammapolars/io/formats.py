@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.io import columnar, untrusted
+from gammapolars.io import columnar, dataset, untrusted
 from gammapolars.io.columnar import Metadata
 from gammapolars.io.compass import bin as compass_bin
 from gammapolars.io.compass import bin_places
@@ -121,6 +121,11 @@ FORMATS = {
 }
 """By the file's suffix, in the order in which they are preferred where the same hits are there in several."""
 
+DATASET = Format(
+    lambda path, _: dataset.scan_dataset(path), count=dataset.count_pairs, text=dataset.text_in_dataset, unchecked=True
+)
+"""A folder of pairs in parts, which no suffix shows."""
+
 REMOTE = [suffix for suffix, one in FORMATS.items() if one.remote]
 
 WRITERS = sorted(
@@ -131,5 +136,5 @@ WRITERS = sorted(
 
 
 def format_of(path: Path) -> Format | None:
-    """The format of a file by its suffix, in letters of either case."""
-    return FORMATS.get(path.suffix.lower())
+    """The format of a file by its suffix, in letters of either case, or that of a dataset of pairs."""
+    return DATASET if dataset.is_dataset(path) else FORMATS.get(path.suffix.lower())

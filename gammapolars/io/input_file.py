@@ -16,7 +16,7 @@ from gammapolars.core.small_files import check_regular
 from gammapolars.core.types import Key
 from gammapolars.io.foreign import as_hits
 from gammapolars.io.formats import FORMATS, REMOTE, format_of
-from gammapolars.io.pairs import ADVICE, is_of_pairs
+from gammapolars.io.pairs import NO_HITS, is_of_pairs
 from gammapolars.io.reading import READING, Reading
 from gammapolars.io.remote import is_remote
 from gammapolars.io.rollover import Counter
@@ -191,7 +191,7 @@ def _check_no_spectrum(path: Path) -> None:
 def _check_no_other(path: Path) -> None:
     """The same for files of pairs and of matrices, too."""
     if is_of_pairs(path):
-        raise InputError(f"{path}: contains pairs, but no single hits, rates or live times: {ADVICE}")
+        raise InputError(NO_HITS.format(path))
     form = format_of(path)
     columns = list[str]()
     with suppress(GammapolarsError):

@@ -7,6 +7,7 @@ from pathlib import Path
 from gammapolars.core.errors import OutputError, UsageError, writable
 from gammapolars.core.file_identity import repeated_name, replacing
 from gammapolars.core.wording import setting
+from gammapolars.io.dataset import check_outside
 from gammapolars.io.file_names import check_name
 from gammapolars.io.hidden import hidden_file, is_part, remove_abandoned
 from gammapolars.io.protection import protection
@@ -86,6 +87,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     check_name(path)
     with writable(path):
         protection().check(path)
+        check_outside(path)
         if path.is_dir():
             raise OutputError(f"{path}: is a folder: give a file name")
         if path.is_symlink() and not path.exists():

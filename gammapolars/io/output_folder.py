@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gammapolars.core.errors import OutputError, writable
 from gammapolars.core.wording import setting
+from gammapolars.io.dataset import check_outside, is_dataset
 from gammapolars.io.file_names import check_name
 from gammapolars.io.hidden import hidden_folder, remove_abandoned
 from gammapolars.io.output import check_output
@@ -53,6 +54,9 @@ def check_folder(folder: Path, *, overwrite: bool, names: Sequence[str] = ()) ->
     """Refuse outputs that should not be written, before any work is done."""
     with writable(folder):
         protection().check_folder(folder)
+        check_outside(folder)
+        if is_dataset(folder):
+            raise OutputError(f"{folder}: is a dataset of pairs, which holds nothing else: choose another folder")
         if folder.is_dir():
             if not overwrite:
                 advice = f"choose another folder, or add {setting('--overwrite', 'overwrite=True')}"

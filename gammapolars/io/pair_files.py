@@ -1,4 +1,4 @@
-"""Saved pairs as inputs: how they differ from runs, and how the files of several, or of a folder of parts, are read.
+"""Saved pairs as inputs: how they differ from runs, and how several files, a dataset, or any folder of files are read.
 
 Every command that takes pairs opens them here.
 """
@@ -11,8 +11,10 @@ from pathlib import Path
 import polars as pl
 
 from gammapolars.core.errors import InputError, UsageError
+from gammapolars.core.file_identity import same_file
 from gammapolars.core.units import Window
 from gammapolars.detectors import Detectors
+from gammapolars.io.dataset import INDEX, content_of, is_dataset, is_empty_part
 from gammapolars.io.formats import format_of
 from gammapolars.io.pairs import is_of_pairs, scan_pairs
 from gammapolars.io.patterns import matches
@@ -29,7 +31,7 @@ class PairFiles:
     """Files of pairs.
 
     Attributes:
-        paths: the files, one after another.
+        paths: the files and datasets, one after another.
         pairs: of all of them, lazily, each pair once.
     """
 
@@ -86,7 +88,7 @@ def _window(path: Path) -> Window | None:
 
 
 def open_pairs(names: Sequence[str | Path]) -> PairFiles | None:
-    """The pairs behind some names: files, patterns or folders of parts; None where they name no pairs.
+    """The pairs behind some names: files, patterns, datasets or folders of files; None where they name no pairs.
 
     Raises:
         InputError: the files do not agree on their columns.
@@ -99,7 +101,7 @@ def open_pairs(names: Sequence[str | Path]) -> PairFiles | None:
         pairs = next(paths[0] for paths in found if paths)
         raise UsageError(f"{pairs} contains pairs and {other} does not: give one or the other")
     paths = tuple(path for paths in found for path in paths)
-    check_once(paths, "pairs")
+    _check_once(paths)
     frames = [scan_pairs(path) for path in paths]
     columns = frames[0].collect_schema()
     for path, frame in zip(paths, frames, strict=True):
@@ -111,18 +113,33 @@ def open_pairs(names: Sequence[str | Path]) -> PairFiles | None:
     return PairFiles(paths, frames[0] if len(frames) == 1 else _one_after_another(frames, columns))
 
 
+def _check_once(paths: Sequence[Path]) -> None:
+    """Raise if pairs would count twice, also as those of a dataset and of one of its parts.
+
+    Raises:
+        UsageError: they would.
+    """
+    check_once((path for path in paths if not is_empty_part(path)), "pairs", content_of)
+    datasets = [path for path in paths if path.is_dir()]
+    for path in paths if datasets else ():
+        if whole := same_file(path.parent, datasets):
+            raise UsageError(f"{path}: is part of {whole}, so each of its pairs would count twice")
+
+
 def _paths_of(name: str | Path) -> list[Path]:
     """The files of pairs that a name means; none where it means something else."""
     if is_remote(name):
         return []
     path = Path(name)
     try:
-        if path.is_dir():
+        if is_dataset(path):
+            paths = [path]
+        elif path.is_dir():
             paths = sorted(file for file in path.iterdir() if format_of(file) and not file.name.startswith("."))
         elif path.is_file():
             paths = [path]
         else:
-            paths = sorted(matches(name) or [])
+            paths = sorted(path for path in matches(name) or [] if path.name != INDEX)
     except (OSError, ValueError):
         return []
     return paths if paths and all(map(is_of_pairs, paths)) else []

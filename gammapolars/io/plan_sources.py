@@ -27,5 +27,5 @@ def check_not_scanned(frame: pl.LazyFrame, path: Path) -> None:
         # A list of a few names cannot be split where a name holds a comma: then the whole is one.
         names = [first, *map(Path, scan["first"].split(", "))]
         beside = bool(scan["more"]) and path.suffix == first.suffix and same_file(path.parent, [first.parent])
-        if beside or same_file(path, names):
+        if beside or same_file(path, [*names, *(name.parent for name in names if path.is_dir())]):
             raise OutputError(f"{path}: is the input of this frame and is never replaced by it: choose another output")

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from gammapolars.core.errors import DetectorsError
-from gammapolars.core.fingerprint import fingerprint
 from gammapolars.core.flags import REMOVED
 from gammapolars.core.versions import versions
 from gammapolars.detectors import Detectors, format_detectors, parse_detectors
 from gammapolars.io import InputFile, Run, Runs
+from gammapolars.io.dataset import dataset_of, fingerprint_of, size_of
 from gammapolars.io.formats import format_of
 from gammapolars.io.remote import is_remote
 
@@ -45,13 +45,13 @@ def describe(runs: Runs, summary: dict[str, Any], detectors: Detectors | None = 
 
 
 def describe_files(paths: Sequence[Path], summary: dict[str, Any]) -> dict[str, str]:
-    """The metadata entry of an output that was made from files of spectra.
+    """The metadata entry of an output that was made from files of spectra or pairs.
 
     Args:
         paths: the inputs.
         summary: parameters and results.
     """
-    inputs = [{"name": path.name, "bytes": path.stat().st_size, "hash": fingerprint(path)} for path in paths]
+    inputs = [{"name": path.name, "bytes": size_of(path), "hash": fingerprint_of(path)} for path in paths]
     return {KEY: json.dumps({"inputs": inputs, "summary": summary, "versions": versions()}, ensure_ascii=False)}
 
 
@@ -78,7 +78,9 @@ def finite_json(text: str) -> Any:
 
 
 def of_file(path: Path) -> dict[str, Any] | None:
-    """The provenance that `describe` wrote into a file; None where it carries none."""
+    """The provenance that `describe` wrote into a file, or the dataset that it is part of; None where there is none."""
+    if whole := dataset_of(path):
+        path = whole.folder
     form = format_of(path)
     if form is None or form.text is None:
         return None

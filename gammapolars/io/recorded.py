@@ -6,10 +6,11 @@ from functools import cached_property
 from pathlib import Path
 
 from gammapolars.core.errors import GammapolarsError, OutputError
-from gammapolars.core.file_identity import Identity, identity, real
+from gammapolars.core.file_identity import Identity, identity, real, same_file
 from gammapolars.io.compass import csv as compass_csv
 from gammapolars.io.compass.file_names import parse_name, run_folder_of, stage_of_folder
 from gammapolars.io.compass.folders import find_run_files
+from gammapolars.io.dataset import is_dataset
 from gammapolars.io.formats import FORMATS, format_of
 from gammapolars.io.input_file import open_file
 from gammapolars.io.patterns import matches
@@ -84,6 +85,8 @@ class Recorded(Protection):
             raise OutputError(
                 f"{path}: is read by this command{other}, and an output never replaces its own input: {ANOTHER}"
             )
+        if is_dataset(path) and same_file(path, dict.fromkeys(file.parent for file in self.files)):
+            raise OutputError(f"{path}: is read by this command, and an output never replaces its own input: {ANOTHER}")
         folder = self._folder(path.parent)
         exists = path.exists() and not path.is_dir()
         if exists and not path.is_file():
@@ -153,6 +156,9 @@ def read_by(names: Iterable[str | Path], further: Iterable[Path] = (), *, to_hit
         if is_pattern and to_hits:
             patterns.append(str(name))
         for path in paths:
+            if is_dataset(path):
+                files += _inside(path)
+                continue
             folder = path if path.is_dir() else run_folder_of(path)
             files += [folder / note for note in NOTES]
             if path.is_dir():
@@ -163,6 +169,14 @@ def read_by(names: Iterable[str | Path], further: Iterable[Path] = (), *, to_hit
                 looked_into.add(folder)
                 folders += _with_stages(folder, RunFolder(folder))
     return Recorded(tuple(files), tuple(folders), tuple(patterns))
+
+
+def _inside(folder: Path) -> list[Path]:
+    """All files and folders in a folder."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _named(name: str) -> tuple[Sequence[Path], bool]:

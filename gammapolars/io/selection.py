@@ -1,6 +1,6 @@
 """From the names that a user gives to the files of each run, each hit once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from gammapolars.core.errors import InputError, UsageError
@@ -17,6 +17,8 @@ from gammapolars.io.compass.file_names import (
     same_hits_twice,
 )
 from gammapolars.io.compass.folders import RunFiles, find_run_files
+from gammapolars.io.dataset import is_dataset
+from gammapolars.io.pairs import NO_HITS
 from gammapolars.io.patterns import matches
 from gammapolars.io.remote import is_remote, remote_path
 
@@ -39,6 +41,8 @@ def select(names: Sequence[str | Path], *, stage: str | None = None, apart: bool
     try:
         paths = [path for name in names for path in _expanded(name)]
         folders = [path for path in paths if path.is_dir()]
+        if saved := next(filter(is_dataset, folders), None):
+            raise InputError(NO_HITS.format(saved))
         files = [path for path in paths if not path.is_dir()]
         if only and not folders:
             raise UsageError(f"{setting('--stage', 'stage')} selects files in the folder of a run: give the folder")
@@ -97,8 +101,15 @@ def _files(streams: Sequence[tuple[Path, ...]], segments: Sequence[tuple[Path, .
     )
 
 
-def check_once(paths: Iterable[Path], what: str = "hits") -> None:
+def check_once(
+    paths: Iterable[Path], what: str = "hits", content_of: Callable[[Path], Path] = lambda path: path
+) -> None:
     """Raise if hits, or pairs, would count twice, because the same file or a copy of it is given again.
+
+    Args:
+        paths: that are given.
+        what: they contain.
+        content_of: the file by which each is compared.
 
     Raises:
         UsageError: they would.
@@ -109,9 +120,9 @@ def check_once(paths: Iterable[Path], what: str = "hits") -> None:
     for path in paths:
         if seen.setdefault(path.resolve(), path) is not path:
             raise UsageError(f"{path}: is given twice, so each of its {what} would count twice")
-        size = path.stat().st_size
+        size = content_of(path).stat().st_size
         if not size or (first := alone.setdefault(size, path)) is path:
             continue
-        of_content.setdefault((size, fingerprint(first)), first)
-        if (other := of_content.setdefault((size, fingerprint(path)), path)) is not path:
+        of_content.setdefault((size, fingerprint(content_of(first))), first)
+        if (other := of_content.setdefault((size, fingerprint(content_of(path))), path)) is not path:
             raise UsageError(f"{path}: is a copy of {other}, so each of its {what} would count twice")

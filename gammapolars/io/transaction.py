@@ -1,6 +1,7 @@
 """Outputs that appear together: all are complete before the first takes its name, or none of them does."""
 
 import contextlib
+import errno
 import filecmp
 import os
 import shutil
@@ -14,21 +15,32 @@ from typing import Self
 from gammapolars.core.errors import OutputError, UsageError, writable
 from gammapolars.core.file_identity import repeated_name
 from gammapolars.core.system import patiently
-from gammapolars.io.hidden import hidden_name, hold, ready_to_move, remove
+from gammapolars.io.hidden import hidden_folder, hidden_name, hold, ready_to_move, remove
 
 _CURRENT: ContextVar["Transaction | None"] = ContextVar("outputs that appear together", default=None)
 
 
 class _Output:
-    """A complete output that waits for its name, and the file that had that name before."""
+    """A complete output that waits for its name, and the file that had that name before.
+
+    Attributes:
+        in_one_step: whether it replaces that by itself, so that nothing has to be kept where it is the only output.
+    """
+
+    in_one_step = True
 
     def __init__(self, hidden: Path, path: Path, *, overwrite: bool) -> None:
         self.hidden, self.path, self.overwrite = hidden, path, overwrite
         self._before: Path | None = None
 
+    @property
+    def replaces(self) -> bool:
+        """Whether something has its name now, and may be replaced."""
+        return self.overwrite and os.path.lexists(self.path)
+
     def keep_old(self, cleaning: ExitStack) -> None:
         """Keep the file to be replaced until all outputs have their names."""
-        if self.hidden.is_dir() or not (self.overwrite and os.path.lexists(self.path)):
+        if not self.replaces:
             return
         before = hidden_name(self.path, "part")
         cleaning.callback(self._forget)
@@ -51,32 +63,32 @@ class _Output:
             if self.overwrite:
                 patiently(lambda: self.hidden.replace(self.path))
                 return
-            if self.hidden.is_dir():
-                patiently(lambda: self.hidden.rename(self.path))
-                return
             try:
                 os.link(self.hidden, self.path)  # unlike a rename, never replaces another process's new file
             except FileExistsError:
-                raise OutputError(
-                    f"{self.path}: was written by another process in the meantime: choose another output"
-                ) from None
+                raise self._too_late() from None
             except OSError:
                 patiently(lambda: self.hidden.rename(self.path))  # file systems without hard links
 
+    def _too_late(self) -> OutputError:
+        return OutputError(f"{self.path}: was written by another process in the meantime: choose another output")
+
     def take_back(self, published: os.stat_result) -> None:
         """Put back the former file, if the output has its name already; `published` is of the hidden file."""
-        try:
-            if not os.path.samestat(os.lstat(self.path), published):
-                return
-        except FileNotFoundError:
+        if not self._is_at(published):
             return
         if self._before:
             ready_to_move(self._before)
             self._before.replace(self.path)
-        elif self.path.is_dir():
-            self.path.rename(self.hidden)
         else:
             self.path.unlink()
+
+    def _is_at(self, published: os.stat_result) -> bool:
+        """Whether the output has its name."""
+        try:
+            return os.path.samestat(os.lstat(self.path), published)
+        except FileNotFoundError:
+            return False
 
     def _forget(self) -> None:
         if self._before:
@@ -86,6 +98,55 @@ class _Output:
         """Leave the former file under the name that it was kept by."""
         before, self._before = self._before, None
         return before
+
+
+class _Folder(_Output):
+    """The same for a folder: no system replaces one in a single step, so that the former one makes room first."""
+
+    in_one_step = False
+
+    def __init__(self, hidden: Path, path: Path, *, overwrite: bool) -> None:
+        super().__init__(hidden, path, overwrite=overwrite)
+        self._room = ExitStack()
+
+    def keep_old(self, cleaning: ExitStack) -> None:
+        """Make a hidden folder for the folder to be replaced."""
+        if self.replaces:
+            cleaning.callback(self._forget)
+            self._before = hidden_folder(self.path, "partial", self._room) / self.path.name
+
+    def publish(self) -> None:
+        """Let the output take its name.
+
+        Raises:
+            OutputError: it cannot, or another process wrote a folder of this name.
+        """
+        ready_to_move(self.hidden)
+        before = self._before
+        with writable(self.path):
+            try:
+                if before:
+                    patiently(lambda: self.path.rename(before))
+                patiently(lambda: self.hidden.rename(self.path))
+            except BaseException as error:
+                self._put_back()
+                if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise self._too_late() from None
+                raise
+
+    def take_back(self, published: os.stat_result) -> None:
+        """Put back the former folder, if the output has its name already; `published` is of the hidden one."""
+        if self._is_at(published):
+            self.path.rename(self.hidden)
+        self._put_back()
+
+    def _put_back(self) -> None:
+        if self._before and os.path.lexists(self._before) and not os.path.lexists(self.path):
+            self._before.rename(self.path)
+
+    def _forget(self) -> None:
+        if self._before:
+            self._room.close()
 
 
 class Transaction:
@@ -121,7 +182,8 @@ class Transaction:
 
     def add(self, hidden: Path, path: Path, *, overwrite: bool) -> None:
         """A hidden file or folder is complete; it will be called `path`."""
-        self._outputs.append(_Output(hidden, path, overwrite=overwrite))
+        kind = _Folder if hidden.is_dir() else _Output
+        self._outputs.append(kind(hidden, path, overwrite=overwrite))
 
     def files(self) -> dict[Path, Path]:
         """The files that wait for their names, those in folders too: each by the name that it will have."""
@@ -137,8 +199,8 @@ class Transaction:
         self._outputs = [one for one in self._outputs if not _is_equal(one.hidden, one.path)]
 
     def _publish(self) -> None:
-        if len(self._outputs) > 1:  # a single one replaces in one step
-            for one in self._outputs:
+        for one in self._outputs:
+            if len(self._outputs) > 1 or not one.in_one_step:
                 one.keep_old(self.cleaning)
         done: list[tuple[_Output, os.stat_result]] = []
         try:

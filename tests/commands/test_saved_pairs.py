@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from polars.testing import assert_frame_equal
 
 import gammapolars as gp
 from gammapolars.io.contents import kind_of
+from gammapolars.io.dataset import INDEX
+from gammapolars.io.parts import parts_folder, save_parts, write_part
+from gammapolars.io.provenance import KEY
 from tests.commandline import REPOSITORY, gammapolars
 
 FOLDER = os.environ.get("GAMMAPOLARS_REAL_DATA", "")
@@ -21,7 +25,7 @@ recorded = pytest.mark.skipif(not FOLDER, reason="GAMMAPOLARS_REAL_DATA does not
 RANDOM = ("--random", "1us:3us")
 KNOWN = ("--detectors", "d.toml")
 pytestmark = pytest.mark.usefixtures("fits_once")
-FORMS = ("pairs.parquet", "pairs.arrow", "pairs.csv", "pairs.root", "parts")
+FORMS = ("pairs.parquet", "pairs.arrow", "pairs.csv", "pairs.root", "dataset", "parts")
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +47,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, part in enumerate(pairs.iter_slices(400)):
         part.write_parquet(folder / "parts" / f"part-{number:05}.parquet")
     return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(folder: Path) -> Path:
+    """The same pairs as a dataset of three parts, one without pairs, as several processes write it."""
+    pairs, detectors = gp.scan_pairs(folder / "pairs.parquet").collect(), (folder / "dataset" / INDEX).read_text()
+    with parts_folder(folder / "several") as hidden:
+        cut = (pairs[:500], pairs[:0], pairs[500:])
+        parts = [write_part(iter([part]), hidden, number) for number, part in enumerate(cut)]
+        entries = json.loads(detectors)
+        origin = {KEY: json.dumps(entries[KEY])}
+        save_parts(parts, hidden, folder / "several", overwrite=False, metadata=lambda: origin)
+    return folder / "several"
 
 
 @pytest.fixture(autouse=True)
@@ -298,3 +315,83 @@ def test_two_detectors_without_a_calibration_stand_against_each_other(tmp_path: 
     assert any("0/4 is on x and 0/5 on y" in warning for warning in apart["warnings"])
     assert (apart["counts"], apart["symmetric"]) == (28_951, False)
     assert (mixed["counts"] > 1.9 * apart["counts"], mixed["symmetric"]) == (True, True)
+
+
+# Datasets.
+
+ENDS = ("--start", "HPGe-1", "--stop", "HPGe-2", "--window=-250ns:250ns", "--start-gate", "100:3000")
+
+
+def test_a_dataset_says_what_a_file_says(dataset: Path) -> None:
+    of_file, of_dataset, of_parts = (done("info", name) for name in ("pairs.parquet", "dataset", str(dataset)))
+
+    for other, parts in ((of_dataset, 1), (of_parts, 3)):
+        (file,) = other["files"]
+        assert file.pop("parts") == parts
+        assert file.pop("bytes") == sum(path.stat().st_size for path in Path(file.pop("name")).glob("*.parquet"))
+        assert file == {key: value for key, value in of_file["files"][0].items() if key not in ("name", "bytes")}
+        assert other["pairs_by_detectors"] == of_file["pairs_by_detectors"]
+    assert "3 parts, 947 pairs" in gammapolars("info", dataset).out
+    assert kind_of(str(dataset)) == kind_of(f"{dataset}/") == "pairs"
+
+
+@pytest.mark.parametrize(
+    ("words", "outputs"),
+    [
+        (("gate", "IN", "--on", "1332.5", "-o", "g.parquet"), ("g.parquet",)),
+        (("spectrum", "IN", "-o", "s.parquet"), ("s.parquet",)),
+        (("matrix", "IN", "--window", "50ns", "-o", "m.parquet"), ("m.parquet",)),
+        pytest.param(
+            ("lifetime", "IN", *ENDS, "-o", "l.csv"),
+            ("l.csv",),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(("plot", "IN", "-o", "f.svg"), (), marks=pytest.mark.slow),
+        pytest.param(("report", "IN", "-o", "r"), (), marks=pytest.mark.slow),
+    ],
+)
+def test_commands_read_it_as_a_file(dataset: Path, words: tuple[str, ...], outputs: tuple[str, ...]) -> None:
+    of_file = done(*("pairs.parquet" if word == "IN" else word for word in words))
+    for output in outputs:
+        Path(output).rename(f"of_file_{output}")
+
+    summary = done(*(str(dataset) if word == "IN" else word for word in words), "--overwrite")
+
+    for output in outputs:
+        read = pl.read_csv if output.endswith("csv") else pl.read_parquet
+        assert_frame_equal(read(output), read(f"of_file_{output}"))
+    assert [Path(name).name for name in summary["inputs"]] == ["several"]
+    assert summary["warnings"] == of_file["warnings"]
+
+
+def test_a_dataset_is_no_run_and_no_output_goes_into_it(dataset: Path) -> None:
+    for command in ("coincidences", "rates", "convert"):
+        assert f"{dataset}: contains pairs, but no single hits, rates or live times: give the run" in refused(
+            command, str(dataset), "-o", "out.parquet"
+        )
+    shutil.copytree(dataset, "own")
+    inside = "would lie in own, a dataset of pairs, which is only replaced as a whole: choose another output"
+    for output in ("own/part-00000.parquet", "own/new.parquet"):
+        assert inside in refused("gate", "pairs.parquet", "--on", "1332.5", "-o", output, "--overwrite")
+        read = refused("gate", "own", "--on", "1332.5", "-o", output, "--overwrite")
+        assert inside in read or "is read by this command" in read
+    assert "is a dataset of pairs, which holds nothing else" in refused(
+        "report", "pairs.parquet", "-o", "own", "--overwrite"
+    )
+    Path("pass.py").write_text("def query(pairs):\n    return pairs\n")
+    for given in ("own", "own/part-00000.parquet", "ow*"):
+        assert "is read by this command" in refused("query", "pass.py", given, "-o", "own", "--overwrite")
+    assert done("info", "own")["pairs"] == 947
+
+
+def test_one_process_writes_it_too_and_replaces_it_only_if_asked() -> None:
+    run = ("coincidences", "run.parquet", *KNOWN, "-o", "new/")
+    assert done(*run)["outputs"] == ["new"]
+    assert "new: already exists" in refused(*run)
+    assert done(*run, "--window", "50ns", "--overwrite")["outputs"] == ["new"]
+    Path("new/notes.txt").write_text("precious")
+
+    assert "new: also contains notes.txt, which would be lost" in refused(*run, "--overwrite")
+
+    assert done("info", "new")["files"][0]["provenance"]["summary"]["window_ps"] == [-50_000, 50_000]
+    assert "the layout compass-pairs exists only for .root" in refused(*run[:-1], "other", "--layout", "compass-pairs")

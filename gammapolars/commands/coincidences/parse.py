@@ -43,7 +43,9 @@ class CoincidencesOptions(Further, Recording, Pairing, Saving):
     gammapolars coincidences run.root --start 0/1 --stop 0/2 -o pairs.csv
     """
 
-    output: Annotated[Path, "Table of pairs: .parquet, .arrow, .csv or .root.", OUTPUT]
+    output: Annotated[
+        Path, "Table of pairs: .parquet, .arrow, .csv or .root; or a folder of Parquet files: pairs/.", OUTPUT
+    ]
     window: WindowOption = defaults.WINDOW
     random: RandomOption = None
     reject: Reject = defaults.REJECT

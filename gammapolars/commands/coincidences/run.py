@@ -22,7 +22,7 @@ def check(options: CoincidencesOptions) -> None:
         raise UsageError("--live needs all pairs of single hits: leave out --add-back, --veto and --nearest")
     if options.adc_short and options.layout:
         raise UsageError(f"--layout {options.layout} has no room for adc_short: leave --adc-short or --layout out")
-    check_writable(options.output, overwrite=options.overwrite, layout=options.layout)
+    check_writable(options.output, overwrite=options.overwrite, layout=options.layout, of_pairs=True)
     further.check(options, overwrite=options.overwrite)
 
 

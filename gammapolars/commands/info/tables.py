@@ -14,6 +14,7 @@ from gammapolars.core.records import Rows, optional
 from gammapolars.detectors import Detector, load_detectors
 from gammapolars.io import provenance
 from gammapolars.io.contents import DETECTORS, HITS, MATRIX, SPECTRA, SUFFIXES, kind_of, scan_table
+from gammapolars.io.dataset import is_dataset, open_dataset
 from gammapolars.io.matrix_files import scan_matrix
 from gammapolars.io.pair_files import PairFiles
 from gammapolars.io.spectrum_files import read_spectra
@@ -25,7 +26,8 @@ class PairsInfoSummary(Summary):
     """The content of files of pairs.
 
     Attributes:
-        files: of each `name`, `bytes` and `columns`, and the `provenance` that it carries, if any.
+        files: of each `name`, `bytes` and `columns`, of a dataset the number of its `parts`, and the `provenance` that
+            it carries, if any.
         pairs: within the window.
         random_pairs: in random windows, if there are any.
         pairs_by_detectors: of each two detectors `board_a`, `channel_a`, `board_b`, `channel_b`, the `region` if there
@@ -92,6 +94,9 @@ def inspect_tables(names: Sequence[str], kinds: Sequence[str]) -> TablesInfoSumm
 
 
 def _facts(path: Path) -> dict[str, Any]:
+    if is_dataset(path):
+        dataset = open_dataset(path)
+        return {"name": str(path), "bytes": dataset.size_bytes, "parts": len(dataset.parts)}
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     return {"name": str(path), "bytes": path.stat().st_size}

@@ -147,7 +147,8 @@ def _of_pairs(summary: PairsInfoSummary) -> list[str]:
     lines = []
     for file in summary.files:
         counted = "" if several else f", {summary.pairs:,} pairs{random}"
-        lines.append(f"{file['name']}: {file['bytes']:,} bytes{counted}")
+        parts = f", {file['parts']:,} part{'s' if file['parts'] > 1 else ''}" if "parts" in file else ""
+        lines.append(f"{file['name']}: {file['bytes']:,} bytes{parts}{counted}")
         lines.append("  columns: " + ", ".join(f"{name} ({kind})" for name, kind in file["columns"].items()))
         if "provenance" in file:
             lines += _origin(file["provenance"])
