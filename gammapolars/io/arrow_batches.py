@@ -55,7 +55,7 @@ def unpacked_bytes(file: BinaryIO, place: int) -> int:
 
     Only the lengths of the contents are read.
     """
-    head, contents, places = _description(file, place)
+    head, contents, places = description(file, place)
     if BATCH_COMPRESSION not in places:
         return 0
     listed = target(head, places[BATCH_BUFFERS])
@@ -81,11 +81,11 @@ def first_rows(path: Path) -> Integers:
 
 def _rows(file: BinaryIO, place: int) -> int:
     """How many rows the batch at a place has, as it says itself."""
-    head, _, places = _description(file, place)
+    head, _, places = description(file, place)
     return int(LENGTH.unpack_from(head, places[BATCH_ROWS])[0]) if BATCH_ROWS in places else 0
 
 
-def _description(file: BinaryIO, place: int) -> tuple[bytes, int, dict[int, int]]:
+def description(file: BinaryIO, place: int) -> tuple[bytes, int, dict[int, int]]:
     """The description of a batch at a place, the place of its contents, and the fields of the batch in it."""
     file.seek(place)
     start = 8 if file.read(4) == CONTINUATION else 4

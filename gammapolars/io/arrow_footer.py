@@ -53,24 +53,41 @@ def read_blocks(
     Raises:
         ValueError, struct.error: the file is no such file.
     """
+    data, end = _read_footer(file)
+    cells = field_places(data, target(data, 0))
+    blocks: list[tuple[int, int]] = []
+    for field in (kind for kind in kinds if kind in cells):
+        listed = target(data, cells[field])
+        (count,) = struct.unpack_from("<I", data, listed)
+        if count * BLOCK.size > len(data):
+            raise ValueError("its footer lists more than it can contain")
+        blocks += [
+            (place, head + body) for place, head, body in BLOCK.iter_unpack(data[listed + 4 :][: count * BLOCK.size])
+        ]
+    return blocks, range(end - len(data), end)
+
+
+def is_little_endian(file: BinaryIO) -> bool:
+    """Whether the numbers of an Arrow IPC file begin with their least significant byte.
+
+    Raises:
+        ValueError, struct.error: the file is no such file.
+    """
+    data, _ = _read_footer(file)
+    schema = field_places(data, target(data, field_places(data, target(data, 0))[FOOTER_SCHEMA]))
+    place = schema.get(SCHEMA_ENDIANNESS)
+    return place is None or data[place : place + 2] == bytes(2)
+
+
+def _read_footer(file: BinaryIO) -> tuple[bytes, int]:
+    """The footer of an Arrow IPC file, and the place after it."""
     end = file.seek(0, 2) - len(MAGIC) - 4
     file.seek(max(end, 0))
     (length,) = struct.unpack("<i", file.read(4))
     if file.read() != MAGIC or not 0 < length <= end:
         raise ValueError("it does not end like an Arrow IPC file")
     file.seek(end - length)
-    data = file.read(length)
-    cells = field_places(data, target(data, 0))
-    blocks: list[tuple[int, int]] = []
-    for field in (kind for kind in kinds if kind in cells):
-        listed = target(data, cells[field])
-        (count,) = struct.unpack_from("<I", data, listed)
-        if count * BLOCK.size > length:
-            raise ValueError("its footer lists more than it can contain")
-        blocks += [
-            (place, head + body) for place, head, body in BLOCK.iter_unpack(data[listed + 4 :][: count * BLOCK.size])
-        ]
-    return blocks, range(end - length, end)
+    return file.read(length), end
 
 
 def with_metadata(old: bytes, texts: Mapping[str, str]) -> bytes:

@@ -18,6 +18,7 @@ from gammapolars.core.errors import InputError, first_line
 from gammapolars.core.types import Integers
 from gammapolars.io.arrow_batches import check_packing, first_rows
 from gammapolars.io.arrow_footer import read_blocks
+from gammapolars.io.arrow_numbers import plain_batches, read_plain
 from gammapolars.io.remote import is_remote
 from gammapolars.io.row_ranges import Rows, cut, first_rows_of, touched, within
 from gammapolars.streaming.slices import guarded, lazy_frame
@@ -247,12 +248,25 @@ def scan_arrow(path: Path, rows: Rows | None = None) -> pl.LazyFrame:
         raise _unreadable(path, "Arrow IPC", error) from None
 
     def batches(columns: list[str]) -> Iterator[pl.DataFrame]:
+        fields = [names.get_field_index(name) for name in columns]
+        dtypes = _numbers(schema)
         try:
-            yield from _arrow_batches(path, [names.get_field_index(name) for name in columns], rows)
+            plain = plain_batches(path, dtypes) if dtypes else None
+            if plain is None:
+                yield from _arrow_batches(path, fields, rows)
+                return
+            for arrays in read_plain(path, plain, fields, dtypes, rows):
+                yield pl.DataFrame(dict(zip(columns, arrays, strict=True)))
         except CRASHES as error:
             raise _unreadable(path, "Arrow IPC", error) from None
 
     return lazy_frame(schema, batches, of=path)
+
+
+def _numbers(schema: pl.Schema) -> list[np.dtype[Any]]:
+    """The types of the columns, if all are plain numbers; else none."""
+    plain = all(dtype.is_integer() or dtype.is_float() for dtype in schema.dtypes())
+    return [pl.Series(dtype=dtype).to_numpy().dtype for dtype in schema.dtypes()] if plain else []
 
 
 def borders_of_arrow(path: Path) -> Integers:

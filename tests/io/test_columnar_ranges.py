@@ -3,14 +3,16 @@
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from gammapolars.core.errors import InputError
-from gammapolars.io import untrusted
+from gammapolars.io import arrow_numbers, untrusted
+from tests.drawing import examples
 from tests.rootfiles import made_hits
 
 ROWS = 1000
@@ -31,7 +33,7 @@ def written(folder: Path, suffix: str, size: int) -> tuple[Path, pl.DataFrame]:
 
 
 @pytest.mark.parametrize("suffix", SCANS)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@examples(50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     size=st.sampled_from([1000, 250, 128]),
     cuts=st.lists(st.one_of(st.sampled_from([0, 1, 250, 256, 999, 1000]), st.integers(0, ROWS)), max_size=4),
@@ -53,6 +55,61 @@ def test_borders_are_those_of_row_groups_and_batches(tmp_path: Path, size: int) 
 
         assert found is not None
         assert found.tolist() == sorted({*range(0, ROWS, size), ROWS})
+
+
+PLAIN = made_hits(ROWS).with_columns(energy_kev=pl.col("adc") * 0.5)
+
+
+@examples(50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    size=st.sampled_from([1000, 250, 128]),
+    at_once=st.sampled_from([60, 100, 250, 300, 2000]),
+    cuts=st.lists(st.integers(0, ROWS), max_size=3),
+    columns=st.sets(st.sampled_from(PLAIN.columns), min_size=1),
+)
+def test_plain_numbers_of_arrow_files_come_as_they_are(
+    tmp_path: Path, size: int, at_once: int, cuts: list[int], columns: set[str]
+) -> None:
+    path = tmp_path / f"plain-{size}.arrow"
+    PLAIN.write_ipc(path, record_batch_size=size, compression="uncompressed")
+    names = [name for name in PLAIN.columns if name in columns]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arrow_numbers, "AT_ONCE", at_once)
+        patch.setattr(untrusted, "_arrow_batches", None)  # pyarrow is not asked
+        parts = [
+            untrusted.scan_arrow(path, rows).select(names).collect() for rows in pairwise(sorted([0, *cuts, ROWS]))
+        ]
+
+    assert_frame_equal(pl.concat(parts), PLAIN.select(names))
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        PLAIN.with_columns(energy_kev=pl.when(pl.col("adc") > 5).then("energy_kev")),
+        PLAIN.with_columns(note=pl.lit("n")),
+        PLAIN.with_columns(is_good=pl.lit(value=True)),
+        PLAIN.clear(),
+    ],
+    ids=["missing values", "text", "bits", "no rows"],
+)
+def test_other_columns_of_arrow_files_come_as_they_are(tmp_path: Path, table: pl.DataFrame) -> None:
+    table.write_ipc(tmp_path / "run.arrow", compression="uncompressed")
+
+    assert_frame_equal(untrusted.scan_arrow(tmp_path / "run.arrow").collect(), table)
+
+
+def test_an_arrow_file_that_becomes_shorter_as_it_is_read_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "run.arrow"
+    PLAIN.write_ipc(path, compression="uncompressed")
+    batches = arrow_numbers.plain_batches(path, [column.to_numpy().dtype for column in PLAIN])
+    assert batches
+
+    path.write_bytes(path.read_bytes()[:5000])
+
+    with pytest.raises(ValueError, match="it ends within a batch"):
+        list(arrow_numbers.read_plain(path, batches, [2], [np.dtype(np.int64)] * PLAIN.width, None))
 
 
 def test_borders_of_a_damaged_file_are_an_error(tmp_path: Path) -> None:
