@@ -11,6 +11,7 @@ from gammapolars.core.types import Floats
 from gammapolars.figures import axes
 from gammapolars.figures import theme as house
 from gammapolars.figures.finish import finish
+from gammapolars.figures.geoms import geom_band
 from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import Frame, collected, require
 
@@ -63,7 +64,7 @@ def angular(
     plot = house.compose(
         p9.ggplot(points, p9.aes("angle_deg", "w")),
         p9.geom_hline(yintercept=1, color=house.QUIET, size=0.4),
-        p9.geom_ribbon(p9.aes(ymin="low", ymax="high"), data=band, fill=house.SKY, alpha=0.3),
+        geom_band(p9.aes(ymin="low", ymax="high"), data=band, fill=house.SKY, alpha=0.3),
         p9.geom_line(p9.aes(color="curve", linetype="curve"), data=lines, size=0.8),
         p9.geom_linerange(p9.aes(ymin="low", ymax="high"), color=house.INK, size=0.6),
         p9.geom_point(color=house.INK, fill="white", size=2.2),

@@ -11,6 +11,7 @@ from gammapolars.figures import theme as house
 from gammapolars.figures.channels import with_empty_channels
 from gammapolars.figures.facets import DETECTOR, facets_of
 from gammapolars.figures.finish import finish
+from gammapolars.figures.geoms import geom_band
 from gammapolars.figures.labels import peak_labels
 from gammapolars.figures.peak_marks import room_for_labels
 from gammapolars.figures.style import SCREEN, FigureStyle
@@ -55,7 +56,7 @@ def calibration(spectra: pl.DataFrame, residuals: pl.DataFrame, *, style: Figure
     notes = ["in brackets: lines left out of the fit" if colours else None, facets.note("first {} detectors")]
     plot = house.compose(
         p9.ggplot(points, p9.aes("energy_kev", "counts")),
-        p9.geom_ribbon(p9.aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),
+        geom_band(p9.aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),
         p9.geom_path(color=house.BLUE, size=0.35),
         labels,
         p9.facet_wrap("facet", ncol=columns, scales="free_x"),

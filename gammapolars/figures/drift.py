@@ -12,6 +12,7 @@ from gammapolars.figures import axes
 from gammapolars.figures import theme as house
 from gammapolars.figures.facets import facets_of
 from gammapolars.figures.finish import finish
+from gammapolars.figures.geoms import geom_band
 from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import Frame, collected, require, with_detectors
 
@@ -76,7 +77,7 @@ def _of_table(table: pl.DataFrame, style: FigureStyle) -> p9.ggplot:
     plot = house.compose(
         p9.ggplot(points, p9.aes("time", "gain", color="group", fill="group")),
         p9.geom_hline(yintercept=0, color=house.QUIET, linetype="dashed", size=0.4),
-        p9.geom_ribbon(p9.aes(ymin="low", ymax="high"), alpha=0.25, color="none"),
+        geom_band(p9.aes(ymin="low", ymax="high"), alpha=0.25, color="none"),
         p9.geom_line(size=0.6),
         p9.facet_wrap("facet", ncol=1, scales="free_y"),
         p9.scale_color_manual(colours),
@@ -133,7 +134,7 @@ def _over_time(good: pl.DataFrame, curves: pl.DataFrame, height: float, note: st
         p9.geom_blank(data=span),
         p9.geom_errorbar(p9.aes(ymin="low", ymax="high", color="line"), width=0, size=0.3, alpha=0.6),
         p9.geom_point(p9.aes(color="line"), size=0.7, stroke=0),
-        p9.geom_ribbon(p9.aes(ymin="low", ymax="high", group="group"), data=smooth, fill=house.INK, alpha=0.25),
+        geom_band(p9.aes(ymin="low", ymax="high", group="group"), data=smooth, fill=house.INK, alpha=0.25),
         p9.geom_line(p9.aes(group="group"), data=smooth, color=house.INK, size=0.6),
         p9.facet_wrap("facet", ncol=1, scales="free_y"),
         p9.scale_color_manual(values=[house.PALETTE[k % len(house.PALETTE)] for k in range(len(labels))], name="line"),

@@ -16,6 +16,7 @@ from gammapolars.core.goodness import goodness
 from gammapolars.figures import axes
 from gammapolars.figures import theme as house
 from gammapolars.figures.finish import finish
+from gammapolars.figures.geoms import geom_band
 from gammapolars.figures.style import SCREEN, FigureStyle
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def efficiency(
     look = {"data": curve, "inherit_aes": False, "fill": house.SKY, "alpha": 0.35}
     upper = house.compose(
         p9.ggplot(table, p9.aes("energy_kev", "efficiency", color="label", shape="label")),
-        p9.geom_ribbon(p9.aes("energy_kev", ymin="low", ymax="high"), **look),
+        geom_band(p9.aes("energy_kev", ymin="low", ymax="high"), **look),
         p9.geom_line(p9.aes("energy_kev", "efficiency"), data=curve, inherit_aes=False, color=house.QUIET, size=0.6),
         p9.geom_linerange(p9.aes(ymin="low", ymax="high"), size=0.6, show_legend=False),
         p9.geom_point(size=2, fill="white"),
@@ -93,7 +94,7 @@ def efficiency(
     )
     lower = house.compose(
         p9.ggplot(table, p9.aes("energy_kev", "residual", color="label", shape="label")),
-        p9.geom_ribbon(p9.aes("energy_kev", ymin="below", ymax="above"), **look),
+        geom_band(p9.aes("energy_kev", ymin="below", ymax="above"), **look),
         p9.geom_hline(yintercept=0, color=house.QUIET, size=0.4),
         p9.geom_linerange(p9.aes(ymin="residual - bar", ymax="residual + bar"), size=0.6),
         p9.geom_point(size=2, fill="white"),
@@ -122,7 +123,7 @@ def _curves(band: pl.DataFrame, title: str, note: str | None, style: FigureStyle
     dashes = dict(zip(names, cycle(("solid", "dashed", "dashdot", "dotted")), strict=False))
     plot = house.compose(
         p9.ggplot(curves, p9.aes("energy_kev", "efficiency", color="label", linetype="label")),
-        p9.geom_ribbon(p9.aes(ymin="low", ymax="high", fill="label"), alpha=0.2, color="none"),
+        geom_band(p9.aes(ymin="low", ymax="high", fill="label"), alpha=0.2, color="none"),
         p9.geom_line(size=0.7),
         p9.scale_color_manual(colours, limits=names),
         p9.scale_fill_manual(colours, limits=names),

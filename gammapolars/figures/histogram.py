@@ -14,6 +14,7 @@ from gammapolars.figures import axes, bins
 from gammapolars.figures import theme as house
 from gammapolars.figures.facets import DETECTOR
 from gammapolars.figures.finish import finish
+from gammapolars.figures.geoms import geom_band
 from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import OVERLAY
 
@@ -88,10 +89,10 @@ def histogram_layers(frame: pl.DataFrame, x: str, inputs: Inputs, *, floor: floa
         ends = points.with_columns(bottom=pl.col("counts") - unc, top=pl.col("counts") + unc)
         fill = p9.aes(x, ymin="bottom", ymax="top", **({"fill": OVERLAY} if inputs else {}))
         look: dict[str, Any] = {"alpha": 0.2} if inputs else {"alpha": 0.45, "fill": house.SKY}
-        layers.append(p9.geom_ribbon(fill, data=ends, inherit_aes=False, show_legend=False, **look))
+        layers.append(geom_band(fill, data=ends, inherit_aes=False, show_legend=False, **look))
     elif not inputs:
         base = points.with_columns(base=pl.lit(floor or 0.0))
-        layers.append(p9.geom_ribbon(p9.aes(ymin="base", ymax="counts"), data=base, fill=house.BLUE, alpha=0.25))
+        layers.append(geom_band(p9.aes(ymin="base", ymax="counts"), data=base, fill=house.BLUE, alpha=0.25))
     if not inputs:
         return [*layers, p9.geom_path(color=house.BLUE, size=0.35)]
     look = p9.aes(color=OVERLAY, linetype=OVERLAY, group=OVERLAY)

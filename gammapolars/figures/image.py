@@ -7,7 +7,10 @@ from typing import Any
 
 import matplotlib as mpl
 import plotnine as p9
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from plotnine.composition import Compose
+
+from gammapolars.core.collection import paused_collection
 
 SETTINGS: dict[Any, Any] = {
     "pdf.fonttype": 42,  # TrueType: text can be searched and edited, and journals accept it
@@ -29,11 +32,16 @@ def image(plot: p9.ggplot | Compose, kind: str = "png") -> bytes:
         kind: the format: `png`, `pdf` or `svg`.
     """
     buffer = io.BytesIO()
-    with warnings.catch_warnings(), mpl.rc_context(SETTINGS):
+    with paused_collection(), warnings.catch_warnings(), mpl.rc_context(SETTINGS):
         # A detector's name may have letters that the font lacks: they become boxes, and nobody can act on a warning.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         figure = deepcopy(plot).draw()  # drawing changes a plot
-        figure.savefig(buffer, format=kind, metadata=METADATA[kind])
+        if kind == "png":  # `savefig` draws a figure twice, once to lay it out
+            canvas = FigureCanvasAgg(figure)
+            figure.dpi = getattr(figure, "_original_dpi", figure.dpi)  # another one on the screen of a window
+            canvas.print_png(buffer)
+        else:
+            figure.savefig(buffer, format=kind, metadata=METADATA[kind])
     return buffer.getvalue()
 
 

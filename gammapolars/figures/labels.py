@@ -288,8 +288,10 @@ class Skyline:
         columns = np.clip(np.round(points[:, 0]).astype(np.int64) - self.left, 0, len(self.heights) - 1)
         first, last = np.minimum(columns[:-1], columns[1:]), np.maximum(columns[:-1], columns[1:])
         tops = np.maximum(points[:-1, 1], points[1:, 1])
-        for begin, end, top in zip(first.tolist(), last.tolist(), tops.tolist(), strict=True):
-            np.maximum(self.heights[begin : end + 1], top, out=self.heights[begin : end + 1])
+        widths = last - first + 1
+        ends = np.cumsum(widths)
+        every = np.arange(ends[-1]) + np.repeat(first - ends + widths, widths)
+        np.maximum.at(self.heights, every, np.repeat(tops, widths))
 
     def highest(self, low: float, high: float, least: float) -> float:
         """The highest point between two places, or `least` where all is lower."""

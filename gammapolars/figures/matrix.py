@@ -14,6 +14,7 @@ from gammapolars.core.quantities import ADC, BY_COLUMN, ENERGY, PULSE_HEIGHTS, Q
 from gammapolars.figures import axes, bins
 from gammapolars.figures import theme as house
 from gammapolars.figures.finish import finish, is_inside
+from gammapolars.figures.geoms import cells
 from gammapolars.figures.labels import spot_labels
 from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import Frame, collected
@@ -136,7 +137,7 @@ def _symmetric(
         return house.no_data(title, _nothing(quantity, quantity), style)
     plot = house.compose(
         p9.ggplot(grid, p9.aes("x", "y")),
-        p9.geom_raster(p9.aes(fill="counts"), interpolation="none"),
+        cells(grid, (width, width)),
         _spot_marks(spots, float(grid["x"][-1])),
         p9.coord_fixed(expand=False),
         axes.number_axis(style.letters),
@@ -286,7 +287,7 @@ def _of_two(
     of = names or (("detectors of x", "detectors of y") if x == y else (None, None))
     plot = house.compose(
         p9.ggplot(grid, p9.aes("x", "y")),
-        p9.geom_raster(p9.aes(fill="counts"), interpolation="none"),
+        cells(grid, (x_width, y_width)),
         _spot_marks(spots, max(float(grid["x"].max()), float(grid["y"].max())), mirrored=False),  # type: ignore[arg-type]
         p9.coord_fixed(expand=False) if x == y == ENERGY else [],
         axes.number_axis(style.letters, expand=(0, 0)),

@@ -9,6 +9,7 @@ from gammapolars.figures import axes, bins
 from gammapolars.figures import theme as house
 from gammapolars.figures.facets import DETECTOR, facets_of
 from gammapolars.figures.finish import finish
+from gammapolars.figures.geoms import geom_band
 from gammapolars.figures.histogram import Inputs
 from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import OVERLAY, Frame, collected, require, with_detectors, with_overlay
@@ -47,7 +48,7 @@ def rates(
     plot = house.compose(
         p9.ggplot(points, p9.aes("time_s", "rate", color=OVERLAY, fill=OVERLAY, linetype=OVERLAY)),
         p9.geom_blank(p9.aes("time_s", "y"), data=_least_span(frame), inherit_aes=False),
-        p9.geom_ribbon(p9.aes(ymin="low", ymax="high"), alpha=0.25 if inputs else 0.45, color="none"),
+        geom_band(p9.aes(ymin="low", ymax="high"), alpha=0.25 if inputs else 0.45, color="none"),
         p9.geom_path(size=0.5),
         _mean_lines(means, is_overlaid=bool(inputs)),
         inputs.scales("color", "fill", "linetype") if inputs else _of_one(),

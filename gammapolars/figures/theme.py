@@ -3,6 +3,7 @@
 import math
 import textwrap
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any
 
 import plotnine as p9
@@ -103,9 +104,9 @@ def compose(plot: p9.ggplot, *parts: Any) -> p9.ggplot:
 
     plotnine's own annotations give `+` a type that no checker can follow; here it is stated once.
     """
-    figure: Any = plot
+    figure: Any = deepcopy(plot)  # once, where `+` does so for each part
     for part in parts:
-        figure = figure + part
+        figure += part
     return figure
 
 

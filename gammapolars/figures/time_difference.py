@@ -12,6 +12,7 @@ from gammapolars.figures import theme as house
 from gammapolars.figures.difference_tables import PAIR, difference_table, one_width
 from gammapolars.figures.facets import facet_column, pair_name
 from gammapolars.figures.finish import finish, is_inside
+from gammapolars.figures.geoms import geom_band
 from gammapolars.figures.histogram import BAND, Inputs, comparison, has_band, histogram_layers, with_panel
 from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import OVERLAY, Frame, check_compare, collected, with_overlay
@@ -229,7 +230,7 @@ def timing(differences: pl.DataFrame, pairs: pl.DataFrame, *, style: FigureStyle
     note = f"the {shown.height} strongest of {peaks.height} detector pairs" if peaks.height > shown.height else None
     plot = house.compose(
         p9.ggplot(frame, p9.aes("dt_ns", "counts", color="state", fill="state")),
-        p9.geom_ribbon(p9.aes(ymin=0, ymax="counts"), alpha=0.15, color="none"),
+        geom_band(p9.aes(ymin=0, ymax="counts"), alpha=0.15, color="none"),
         p9.geom_path(p9.aes(linetype="state"), size=0.5),
         p9.scale_linetype_manual(values={BEFORE: "dashed", AFTER: "solid"}, name=" "),
         p9.geom_vline(xintercept=0, color=house.AMBER, size=0.5, linetype="dashed"),

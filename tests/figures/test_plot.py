@@ -226,13 +226,13 @@ def test_net_counts_have_bands_that_do_not_vanish_on_a_logarithmic_axis() -> Non
 
     plot = gp.plot.spectrum(net, note="net of chance")
 
-    band = next(layer for layer in plot.layers if type(layer.geom).__name__ == "geom_ribbon")._data
+    band = next(layer for layer in plot.layers if type(layer.geom).__name__ == "geom_band")._data
     ends = [count - unc**0.5 for count, unc in net.select("counts", "variance").iter_rows()]
     assert band["bottom"].gather_every(2).to_list() == pytest.approx(ends)
     assert plot.labels.subtitle == "net of chance; band: ±1σ"
     plot._setup()
     plot._build()
-    shown = next(layer for layer in plot.layers if type(layer.geom).__name__ == "geom_ribbon").data
+    shown = next(layer for layer in plot.layers if type(layer.geom).__name__ == "geom_band").data
     assert np.isfinite(shown[["ymin", "ymax"]].to_numpy()).all()
     assert shown["ymin"].min() == pytest.approx(np.log10(0.5))
 
