@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import map_coordinates
-from scipy.signal import fftconvolve, find_peaks
 
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
@@ -32,7 +32,7 @@ def significances(counts: Floats, variance: Floats, fwhm: float) -> Floats:
     kernel = _kernel(fwhm)
     if len(counts) < len(kernel) or (counts < 0).any():
         return contrast(counts, variance, fwhm)
-    response = fftconvolve(counts, kernel, "valid")
+    response = _filtered(counts, kernel)
     total, spread = (_sums(values, len(kernel)) for values in (counts, variance))
     scale = np.divide(total, spread, out=np.ones_like(total), where=spread > 0)
     significance = filter_tail(kernel).significance(response * scale, total * scale)
@@ -51,15 +51,35 @@ def contrast(counts: Floats, variance: Floats, fwhm: float) -> Floats:
     if len(counts) < len(kernel):
         return np.zeros(len(counts))
     wings = np.where(np.abs(np.arange(-reach, reach + 1)) > max(0.9 * fwhm, 1.0), 1.0, 0.0)
-    level = fftconvolve(variance, wings / wings.sum(), "valid")
+    level = _filtered(variance, wings / wings.sum())
     noise = np.sqrt(np.maximum(level, 1 / wings.sum()) * (kernel**2).sum())
-    return np.asarray(np.pad(fftconvolve(counts, kernel, "valid") / noise, reach), np.float64)
+    return np.asarray(np.pad(_filtered(counts, kernel) / noise, reach), np.float64)
 
 
 def _kernel(fwhm: float) -> Floats:
     reach = max(2, math.ceil(REACH * fwhm))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * FWHM_PER_SIGMA / fwhm) ** 2)
     return np.asarray(kernel - kernel.mean(), np.float64)
+
+
+def _filtered(values: Floats, kernel: Floats) -> Floats:
+    """The convolution with a kernel, where that lies wholly within: as `scipy.signal.fftconvolve`, mode `valid`.
+
+    Importing that module takes longer than the search.
+    """
+    whole = len(values) + len(kernel) - 1
+    length = next_fast_len(whole, real=True)
+    product = rfft(values, length) * rfft(kernel, length)
+    return np.asarray(irfft(product, length)[len(kernel) - 1 : len(values)], np.float64)
+
+
+def local_maxima(values: Floats, least: float) -> npt.NDArray[np.intp]:
+    """The middles of the stretches of equal values that are higher than both neighbours, and at least `least`."""
+    edges = np.flatnonzero(np.diff(values)) + 1
+    begins, ends = np.append(0, edges), np.append(edges, len(values))
+    level = values[begins] if len(values) else values
+    is_top = (level[1:-1] > level[:-2]) & (level[1:-1] > level[2:]) & (level[1:-1] >= least)
+    return np.asarray(((begins + ends - 1) // 2)[1:-1][is_top], np.intp)
 
 
 def _sums(values: Floats, bins: int) -> Floats:
@@ -88,7 +108,7 @@ def significance_at_width(counts: Floats, variance: Floats, fwhm: Floats) -> Flo
 
 def maxima(significance: Floats, fwhm: Floats, least: float) -> npt.NDArray[np.intp]:
     """Bins where the significance has a maximum of at least `least`, no two closer than half the expected FWHM."""
-    places, _ = find_peaks(significance, height=least)
+    places = local_maxima(significance, least)
     order = places[np.argsort(-significance[places], kind="stable")]
     result: list[int] = []
     for place in order.tolist():
@@ -128,7 +148,7 @@ def candidates(counts: Floats, variance: Floats, least: float) -> list[tuple[int
     peaks: list[tuple[float, int, float]] = []
     for fwhm in filter_widths(NARROWEST, len(counts) / (4 * REACH)):
         response = contrast(counts, variance, float(fwhm))
-        places, _ = find_peaks(response, height=least)
+        places = local_maxima(response, least)
         peaks += [(float(response[place]), int(place), float(fwhm)) for place in places]
     if not peaks:
         return []
