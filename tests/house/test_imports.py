@@ -169,3 +169,21 @@ print(sorted({{"scipy", "iminuit", "plotnine", "pandas"}} & set(sys.modules)))
 """
 
     assert python(program, REPOSITORY).splitlines()[-1] == "[]"
+
+
+def test_gates_and_rates_wait_for_no_statistics_and_no_other_readers(tmp_path: Path) -> None:
+    output = str(tmp_path / "gated.parquet")
+    program = f"""
+import sys
+from gammapolars.commands import main
+run = "data/co60-four-hpge.root"
+for words in (["rates", run], ["gate", run, "--on", "2000", "--width", "20", "--unit", "adc", "-o", {output!r}]):
+    sys.argv = ["gammapolars", *words]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, end.code
+print(sorted({{"scipy.stats", "scipy.signal", "uproot", "plotnine", "pandas"}} & set(sys.modules)))
+"""
+
+    assert python(program, REPOSITORY).splitlines()[-1] == "[]"

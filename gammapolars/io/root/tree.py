@@ -20,6 +20,9 @@ from gammapolars.io.root.uproot_file import RNTUPLE, opened_by_uproot, rntuple_t
 TREES = ("TTree", "TNtuple", "TNtupleD", RNTUPLE)
 """Classes of objects with entries."""
 
+FOLDERS = ("TDirectory", "TDirectoryFile")
+"""Classes of folders, which may have trees in them."""
+
 HISTOGRAM = "TH[123][CSIFDL]"
 
 SHOWN = 8
@@ -91,6 +94,9 @@ def _with_note(tree: Tree, header: Header) -> Tree:
 
 
 def _open_by_uproot(path: Path, names: tuple[str, ...]) -> Tree:
+    trees = classes_in(path)
+    if trees and not {*names, *trees.values()} & {*trees, *FOLDERS}:
+        raise _no_tree(path, names, trees)  # without importing uproot
     try:
         check_keys(path)
         with opened_by_uproot(path) as file:
@@ -106,7 +112,11 @@ def _open_by_uproot(path: Path, names: tuple[str, ...]) -> Tree:
         raise InputError(
             f"{path}: cannot be read as a ROOT file; is it damaged or incomplete? ({first_line(error)})"
         ) from None
-    raise InputError(f"{path}: has no tree {' or '.join(names)} {_instead(trees)}")
+    raise _no_tree(path, names, trees)
+
+
+def _no_tree(path: Path, names: tuple[str, ...], kinds: dict[str, str]) -> InputError:
+    return InputError(f"{path}: has no tree {' or '.join(names)} {_instead(kinds)}")
 
 
 def _instead(kinds: dict[str, str]) -> str:
