@@ -35,6 +35,7 @@ The rooms, by floors; each imports those of lower floors only:
 7  commands       the command line: a folder for each command
 6  calibration    parameters measured for detectors.toml: energies, timing, the drift of gains
    rates          true rates, with dead time and the losses in it
+   cluster        jobs on the workers of a Dask cluster
    report         everything about a run, explained, in one HTML page
 5  analysis       one pass over runs: hits read, corrected, counted and accounted for
 4  coincidences   pairs, events, triples, add-back and vetoes, and their random part

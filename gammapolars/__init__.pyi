@@ -44,6 +44,7 @@ from .commands.report.function import write_report as write_report
 from .commands.simulate.function import simulate_run as simulate_run
 from .core.errors import (
     CalibrationError as CalibrationError,
+    ClusterError as ClusterError,
     DetectorsError as DetectorsError,
     GammapolarsError as GammapolarsError,
     InputError as InputError,

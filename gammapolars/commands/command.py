@@ -20,10 +20,10 @@ from gammapolars.commands.app import app
 from gammapolars.commands.declared import Reads, Writes, check_declared, guarded_outputs
 from gammapolars.commands.given import note_given
 from gammapolars.commands.help_pages import EXAMPLES, OUTPUT, CommandWithHelp
-from gammapolars.commands.memory import check_limit
 from gammapolars.commands.options import Recording
 from gammapolars.commands.streams import is_unicode
 from gammapolars.core.interrupts import raise_on_interrupt
+from gammapolars.core.memory import check_limit
 from gammapolars.core.visible import visible, visible_json
 from gammapolars.core.wording import on_command_line
 

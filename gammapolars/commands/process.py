@@ -12,10 +12,10 @@ import typer
 
 from gammapolars.commands.app import app, load
 from gammapolars.commands.completion import completing, prepare
-from gammapolars.commands.memory import reuse_freed_memory
 from gammapolars.commands.streams import discard
 from gammapolars.core.errors import GammapolarsError, WidthWarning
 from gammapolars.core.interrupts import INTERRUPTED, TERMINATED, ended_by
+from gammapolars.core.memory import reuse_freed_memory
 from gammapolars.core.visible import visible
 
 NO_MEMORY = ("Cannot allocate memory", "failed to map segment", "can't start new thread")

@@ -22,6 +22,10 @@ class InputError(GammapolarsError):
     """A file cannot be read: it is missing, damaged, without a tree of hits, or has wrong types."""
 
 
+class RemoteError(InputError):
+    """A server does not give its file, or a part of it: another attempt may succeed."""
+
+
 class WidthWarning(UserWarning):
     """The peaks of a spectrum do not have a common width; fits continue with the width that most of them support."""
 
@@ -57,6 +61,10 @@ class OutputError(GammapolarsError):
 
 class QueryError(GammapolarsError):
     """A user's query module cannot be found, loaded or called."""
+
+
+class ClusterError(GammapolarsError):
+    """A cluster cannot be reached, or its workers cannot do what they are asked."""
 
 
 class UsageError(GammapolarsError):

@@ -16,8 +16,15 @@ ended_by: set[int] = set()
 
 def is_program() -> bool:
     """Whether this process is the command `gammapolars`, and not a program that uses the package."""
+    if is_started_by_python():
+        return False
     started_as = os.path.basename(sys.argv[0]) if sys.argv else ""  # noqa: PTH119  # pathlib would have to be loaded
     return started_as in {"gammapolars", "gammapolars.exe"} or (started_as == "-m" and "gammapolars" in sys.orig_argv)
+
+
+def is_started_by_python() -> bool:
+    """Whether this is a process that another one has started for its own work: it runs the same program again."""
+    return any("spawn_main(" in word for word in sys.orig_argv)
 
 
 def leave_on_interrupt() -> None:

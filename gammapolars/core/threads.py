@@ -4,6 +4,9 @@ import os
 
 from gammapolars.core.errors import UsageError
 
+LIMIT = "POLARS_MAX_THREADS"
+"""The variable by which polars, and we, are told how many threads to use."""
+
 _processes: set[int] = set()
 """The process that polars was first used in."""
 
@@ -25,8 +28,8 @@ def check_process() -> None:
 
 def without_zero() -> None:
     """Take back POLARS_MAX_THREADS=0, of which polars would panic: it means as many threads as there are processors."""
-    if not os.environ.get("POLARS_MAX_THREADS", "1").strip("0"):
-        os.environ.pop("POLARS_MAX_THREADS")
+    if not os.environ.get(LIMIT, "1").strip("0"):
+        os.environ.pop(LIMIT)
 
 
 def threads() -> int:
@@ -35,7 +38,7 @@ def threads() -> int:
     Processors that this process may not use (CPU affinity, as batch systems set it) do not count, nor does a
     POLARS_MAX_THREADS that is not a number above 0, which polars passes over as well.
     """
-    limit = os.environ.get("POLARS_MAX_THREADS", "")
+    limit = os.environ.get(LIMIT, "")
     if limit.isdecimal() and int(limit):
         return int(limit)
     if hasattr(os, "process_cpu_count"):  # Python 3.13; it also honours PYTHON_CPU_COUNT

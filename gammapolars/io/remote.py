@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
-from gammapolars.core.errors import InputError, first_line
+from gammapolars.core.errors import InputError, RemoteError, first_line
 
 SCHEMES = ("http://", "https://", "s3://", "root://")
 
@@ -53,24 +53,25 @@ class RemotePath(type(Path())):  # type: ignore[misc]
         """The file, for reading here and there.
 
         Raises:
-            InputError: the server does not give it any more.
+            RemoteError: the server does not give it any more.
         """
         try:
             file: IO[Any] = self._files.open(self.url, mode, block_size=BLOCK_BYTES)
         except Exception as error:
-            raise InputError(f"{self.url}: cannot be read from its server: {first_line(error)}") from None
+            raise RemoteError(f"{self.url}: cannot be read from its server: {first_line(error)}") from None
         return file
 
     def read_range(self, offset: int, count: int) -> bytes:
         """Some of its bytes; by any thread.
 
         Raises:
-            InputError: the server does not give them.
+            RemoteError: the server does not give them.
+            InputError: it gives no parts of files.
         """
         try:
             data = bytes(self._files.cat_file(self.url, start=offset, end=offset + count))
         except Exception as error:
-            raise InputError(f"{self.url}: cannot be read from its server: {first_line(error)}") from None
+            raise RemoteError(f"{self.url}: cannot be read from its server: {first_line(error)}") from None
         if len(data) > count:
             raise InputError(f"{self.url}: the server sends only whole files: copy it to this computer first")
         return data
@@ -81,6 +82,7 @@ def remote_path(url: str) -> RemotePath:
 
     Raises:
         InputError: there is no such file or server, or the package that reads from it is not installed.
+        RemoteError: the server does not answer.
     """
     import fsspec
 
@@ -97,9 +99,9 @@ def remote_path(url: str) -> RemotePath:
     except FileNotFoundError as error:  # fsspec also raises it for a server that does not answer
         if error.__cause__ is None or getattr(error.__cause__, "status", 0) == 404:
             raise InputError(f"{url}: there is no such file on the server") from None
-        raise InputError(f"{url}: cannot be read from its server: {error.__cause__}") from None
+        raise RemoteError(f"{url}: cannot be read from its server: {error.__cause__}") from None
     except Exception as error:
-        raise InputError(f"{url}: cannot be read from its server: {first_line(error)}") from None
+        raise RemoteError(f"{url}: cannot be read from its server: {first_line(error)}") from None
     if size is None:
         raise InputError(
             f"{url}: the server does not report its size and cannot send parts of it: copy it to this computer first"

@@ -18,7 +18,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("io", "corrections", "activities", "identification", "lifetimes", "angular"),
     ("coincidences", "spectra", "figures", "simulate"),
     ("analysis",),
-    ("calibration", "rates"),
+    ("calibration", "rates", "cluster"),
     ("report",),
     ("commands",),
 )
@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms} | {"__main__": len(FLOORS)}
 """`__main__` is the door, and no room."""
 
-HEAVY = ("polars", "uproot", "pyarrow", "numpy", "plotnine", "pandas", "awkward", "matplotlib")
+HEAVY = ("polars", "uproot", "pyarrow", "numpy", "plotnine", "pandas", "awkward", "matplotlib", "distributed")
 
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
@@ -156,7 +156,7 @@ print("scan", "polars" in loaded())
     assert lines[-1] == "scan True"  # the names work, and so does this test
 
 
-def test_the_main_job_waits_for_no_fits_and_no_figures(tmp_path: Path) -> None:
+def test_the_main_job_waits_for_no_fits_no_figures_and_no_cluster(tmp_path: Path) -> None:
     program = f"""
 import sys
 from gammapolars.commands import main
@@ -165,7 +165,7 @@ try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-print(sorted({{"scipy", "iminuit", "plotnine", "pandas"}} & set(sys.modules)))
+print(sorted({{"scipy", "iminuit", "plotnine", "pandas", "dask", "distributed"}} & set(sys.modules)))
 """
 
     assert python(program, REPOSITORY).splitlines()[-1] == "[]"

@@ -16,6 +16,7 @@ PUBLIC = [
     "AngularFit",
     "BoardClock",
     "CalibrationError",
+    "ClusterError",
     "CalibrationSource",
     "CurrieLimits",
     "DRIFT",

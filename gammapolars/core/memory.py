@@ -16,7 +16,7 @@ def reuse_freed_memory() -> None:
     """Make glibc keep freed blocks of some megabytes for the next ones, where this is glibc.
 
     It would give each back to the system and fetch it again for the next slice, a page fault every 4 kB: a tenth to a
-    fifth of the time that 10^8 hits take. For the command line's own process only; a library leaves such settings to
+    fifth of the time that 10^8 hits take. For processes of our own only; a library leaves such settings to
     the program that uses it.
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):
