@@ -52,6 +52,8 @@ def as_hits(
             collected, for hits that are out of range.
     """
     mapped = [name for column in reading.columns.values() for name in column.sources]
+    if counter and reading.rows:
+        raise ValueError(f"{path}: a counter that rolls over is read from its beginning")
     table = whole = _table(scan, path, reading)
     columns = table.collect_schema()
     sources = _sources(columns, path, reading)
@@ -78,7 +80,7 @@ def as_hits(
     def fitting(names: list[str]) -> Iterator[pl.DataFrame]:
         needed = [*names, "board"] if TIME in names and sources[TIME].units else names
         read = list(dict.fromkeys(name for ours in needed for name in sources[ours].sources)) or list(columns)[:1]
-        before, row = cache(lambda: _rows_before(scan, path, reading, read)), 0
+        before, row = cache(lambda: _rows_before(scan, path, reading, read, all_rows=unchecked)), 0
         for batch in batches_of(table.select(read)):
             if TIME in names:
                 floats.look_at(batch)
@@ -110,10 +112,24 @@ def _table(scan: Scan, path: Path, reading: Reading) -> pl.LazyFrame:
     return flat(table, path, [*mapped, *OWN], first_row=reading.rows[0] if reading.rows else 0)
 
 
-def _rows_before(scan: Scan, path: Path, reading: Reading, columns: list[str]) -> int:
-    """How many of the table's rows come before those that are read: counted only where a message has to say it."""
+def holds_lists(scan: Scan, path: Path, reading: Reading) -> bool:
+    """Whether a file's table has rows that are events of several hits."""
+    if not reading.columns:
+        return False
+    columns = scan(path, reading.of_whole_file).collect_schema()
+    used = {name for column in reading.columns.values() for name in column.sources} | {*OWN}
+    return any(dtype.is_nested() for name, dtype in columns.items() if name in used)
+
+
+def _rows_before(scan: Scan, path: Path, reading: Reading, columns: list[str], *, all_rows: bool) -> int:
+    """How many of the table's rows come before those that are read: counted only where a message has to say it.
+
+    With `all_rows` the table has each row of the file, but where these are lists.
+    """
     if not reading.rows or not reading.rows[0]:
         return 0
+    if all_rows and not holds_lists(scan, path, reading):
+        return reading.rows[0]
     before = replace(reading, rows=(0, reading.rows[0]), losses=Losses())
     return sum(batch.height for batch in batches_of(_table(scan, path, before).select(columns)))
 

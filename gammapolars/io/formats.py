@@ -75,7 +75,8 @@ def _count_in_footer(path: Path, reading: Reading, hits: pl.LazyFrame) -> int:
     """The number of rows by the footer, where each row is a hit."""
     if is_remote(path) or any(dtype.is_nested() for dtype in untrusted.scan_parquet(path).collect_schema().dtypes()):
         return count_rows(path, reading, hits)
-    return untrusted.rows_of_parquet(path)
+    first, last = reading.within(untrusted.rows_of_parquet(path))
+    return last - first
 
 
 FORMATS = {
@@ -104,16 +105,18 @@ FORMATS = {
         save=columnar.sink_csv,
     ),
     ".parquet": Format(
-        lambda path, _: untrusted.scan_parquet(path),
+        lambda path, reading: untrusted.scan_parquet(path, reading.rows),
         count=_count_in_footer,
+        borders=lambda path, _: untrusted.borders_of_parquet(path),
         save=columnar.sink_parquet,
         text=columnar.text_in_parquet,
         remote=True,
         unchecked=True,
     ),
     ".arrow": Format(
-        lambda path, _: untrusted.scan_arrow(path),
+        lambda path, reading: untrusted.scan_arrow(path, reading.rows),
         count=count_rows,
+        borders=lambda path, _: untrusted.borders_of_arrow(path),
         save=columnar.sink_arrow,
         text=columnar.text_in_arrow,
         unchecked=True,

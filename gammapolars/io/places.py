@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammapolars.core.units import TIMES_PS
+from gammapolars.io.foreign import holds_lists
 from gammapolars.io.formats import format_of
 from gammapolars.io.input_file import InputFile, open_file
 from gammapolars.io.reading import Losses
@@ -24,7 +25,10 @@ def borders_of(file: InputFile) -> Places | None:
     That is so where the meaning of a hit depends on those before: its counter rolls over, or rows are lists of hits.
     """
     form = format_of(file.path)
-    return None if form is None or file.reading.period_ps else form.borders(file.path, file.reading)
+    if form is None or file.reading.period_ps or holds_lists(form.scan, file.path, file.reading):
+        return None
+    places = form.borders(file.path, file.reading)
+    return None if places is None else np.unique(places)
 
 
 def times_at(file: InputFile, places: Sequence[int]) -> list[int]:

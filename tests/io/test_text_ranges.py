@@ -100,7 +100,9 @@ def test_a_coarse_time_is_noted_as_for_the_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "run.csv"
     times = np.arange(1000) * 1e3 + 1.7e9
     pl.DataFrame({"t": times, "ch": 1}).write_csv(path)
-    reading = partial(Reading, columns={"timestamp_ps": Column("t", "s", origin=1_700_000_000), "channel": Column("ch")})
+    reading = partial(
+        Reading, columns={"timestamp_ps": Column("t", "s", origin=1_700_000_000), "channel": Column("ch")}
+    )
     whole, cut = reading(losses=Losses()), reading(losses=Losses())
 
     expected = read_whole(path, whole)
