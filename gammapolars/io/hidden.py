@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
@@ -67,8 +68,45 @@ def hidden_folder(path: Path, kind: Kind, cleaning: ExitStack, *, inside: bool =
                 return hidden
 
 
-def hold(path: Path, cleaning: ExitStack) -> bool:
+def abandoned_folder(path: Path, kind: Kind, cleaning: ExitStack, fits: Callable[[Path], bool]) -> Path | None:
+    """A hidden folder of an output that no process holds any more, locked and removed as a new one is.
+
+    Args:
+        path: the output.
+        kind: the purpose of the folder.
+        cleaning: at whose end it is removed.
+        fits: whether a folder will do.
+
+    Returns:
+        None where there is none, or the file system has no locks to know it by.
+    """
+    with writable(path):
+        others = sorted(path.parent.iterdir())
+    for other in others:
+        match = HIDDEN.fullmatch(other.name)
+        if not match or (match["name"], match["kind"]) != (path.name, kind) or other.is_symlink() or not other.is_dir():
+            continue
+        with ExitStack() as own:
+            if hold(other, own, surely=True) and fits(other):
+                cleaning.callback(remove, other)
+                cleaning.push(own.pop_all())
+                return other
+    return None
+
+
+def leave(hidden: Path, cleaning: ExitStack) -> None:
+    """Let a hidden folder outlive `cleaning`, as one that nobody holds."""
+    cleaning.pop_all()
+    let_go(_locked_for(hidden))
+
+
+def hold(path: Path, cleaning: ExitStack, *, surely: bool = False) -> bool:
     """Lock a file or folder until the end of `cleaning`: so other processes know that it is in use.
+
+    Args:
+        path: of the file or folder.
+        cleaning: at whose end it is unlocked.
+        surely: whether it does not do where the file system has no locks.
 
     Returns:
         Whether it is there: another process may have taken it for abandoned before it was locked.
@@ -82,11 +120,12 @@ def hold(path: Path, cleaning: ExitStack) -> bool:
     except FileNotFoundError:
         return False
     except OSError:
-        return True
+        return not surely
+    if (is_free := try_lock(opened)) is False or (surely and not is_free):
+        os.close(opened)
+        return False
     _HELD[locked] = opened
     cleaning.callback(let_go, locked)
-    if try_lock(opened) is False:
-        return False
     with contextlib.suppress(OSError):
         return path.exists() and os.path.samestat(os.fstat(opened), locked.stat())
     return False

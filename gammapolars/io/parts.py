@@ -7,27 +7,34 @@ from typing import Any
 
 import polars as pl
 
-from gammapolars.core.errors import InputError, OutputError
+from gammapolars.core.errors import InputError, OutputError, writable
 from gammapolars.io import untrusted
 from gammapolars.io.columnar import Metadata
 from gammapolars.io.dataset import Part, part_batches
 from gammapolars.io.dataset_output import dataset_or_nothing, means_dataset, publish_parts, write_part
-from gammapolars.io.hidden import hidden_folder, remove_abandoned
+from gammapolars.io.hidden import abandoned_folder, hidden_folder, leave, remove_abandoned
 from gammapolars.io.pairs import with_regions
 from gammapolars.io.saving import save
 from gammapolars.streaming.slices import lazy_frame
 
-__all__ = ["Part", "parts_folder", "save_parts", "write_part"]
+__all__ = ["Part", "is_complete", "parts_folder", "save_parts", "write_part"]
+
+
+PLAN = "plan"
+"""The file in a folder of parts that says for which work they are."""
 
 
 @contextmanager
-def parts_folder(output: Path) -> Iterator[Path]:
+def parts_folder(output: Path, *, plan: str = "", keep: bool = False) -> Iterator[Path]:
     """A hidden folder next to an output, for its parts; removed at the end with whatever is left in it.
 
     Those of killed runs for the same output are removed as well.
 
     Args:
         output: a file or a dataset; the folder that holds it must exist, and all who write parts must see it.
+        plan: all that the parts depend on, such as inputs, parameters, versions and how the work is divided: the folder
+            that a run with the same plan left is taken over, with the parts in it. Empty: none is.
+        keep: whether the folder is left for another run with the same plan where this one fails or is interrupted.
 
     Yields:
         The absolute path of the folder.
@@ -36,9 +43,34 @@ def parts_folder(output: Path) -> Iterator[Path]:
         OutputError: it cannot be written to.
     """
     output = output.absolute()
-    remove_abandoned(output)
     with ExitStack() as cleaning:
-        yield hidden_folder(output, "partial", cleaning)
+        folder = plan and abandoned_folder(output, "partial", cleaning, lambda left: _plan_of(left) == plan)
+        folder = folder or hidden_folder(output, "partial", cleaning)
+        remove_abandoned(output)
+        if plan:
+            with writable(output):
+                (folder / PLAN).write_text(plan, encoding="utf-8")
+        try:
+            yield folder
+        except BaseException:
+            if keep:
+                leave(folder, cleaning)
+            raise
+
+
+def _plan_of(folder: Path) -> str | None:
+    try:
+        return (folder / PLAN).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+
+
+def is_complete(part: Part, folder: Path) -> bool:
+    """Whether a part is in its folder with all its rows, as one that was written before and is to be used again."""
+    try:
+        return untrusted.rows_of_parquet(folder / part.name) == part.rows
+    except InputError:
+        return False
 
 
 def save_parts(

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from gammapolars.core.schema import PAIRS, REGION
 from gammapolars.core.system import IS_WINDOWS
 from gammapolars.io import dataset_output
 from gammapolars.io.pair_files import open_pairs
-from gammapolars.io.parts import parts_folder, save_parts, write_part
+from gammapolars.io.parts import Part, is_complete, parts_folder, save_parts, write_part
 from gammapolars.io.provenance import KEY, of_file
 from gammapolars.io.transaction import outputs_together
 from tests.commandline import REPOSITORY, files_in
@@ -446,4 +447,37 @@ def test_the_hidden_folder_of_a_killed_run_is_removed_by_the_next_one_alone(tmp_
             assert files_in(tmp_path) == sorted([folder.name, *(p.name for p in tmp_path.glob(".pairs.parquet.*"))])
             save_in_parts([pairs(2)], tmp_path / "pairs")
             assert folder.exists()
+    assert files_in(tmp_path) == ["pairs"]
+
+
+def leave_parts(output: Path, plan: str, *, keep: bool = True) -> Part:
+    """Fail when one part is written."""
+    parts = list[Part]()
+    with suppress(KeyboardInterrupt), parts_folder(output, plan=plan, keep=keep) as folder:
+        parts.append(write_part(iter([pairs(2)]), folder, 0))
+        raise KeyboardInterrupt
+    return parts[0]
+
+
+def test_parts_that_were_left_are_used_again_by_the_same_plan_alone(tmp_path: Path) -> None:
+    output = tmp_path / "pairs"
+    part = leave_parts(output, "a plan")
+
+    with parts_folder(output, plan="a plan") as folder:
+        assert is_complete(part, folder)
+        assert not is_complete(part._replace(rows=3), folder)
+        with parts_folder(output, plan="a plan") as other:  # of a run at the same time
+            assert not is_complete(part, other)
+        assert is_complete(part, folder)
+        save_parts([part], folder, output, overwrite=False, metadata=dict)
+        assert not is_complete(part, folder)
+    assert files_in(tmp_path) == ["pairs"]
+
+    for plan in ("another plan", ""):
+        part = leave_parts(output, "a plan")
+        assert len(files_in(tmp_path)) == (3 if IS_WINDOWS else 2)
+        with parts_folder(output, plan=plan) as folder:
+            assert not is_complete(part, folder)
+        assert files_in(tmp_path) == ["pairs"]
+    leave_parts(output, "a plan", keep=False)
     assert files_in(tmp_path) == ["pairs"]
