@@ -12,6 +12,9 @@ from polars.testing import assert_frame_equal
 
 from gammapolars.core.errors import InputError
 from gammapolars.io import arrow_numbers, untrusted
+from gammapolars.io.foreign import as_hits
+from gammapolars.io.formats import FORMATS
+from gammapolars.io.reading import READING, Reading
 from tests.drawing import examples
 from tests.rootfiles import made_hits
 
@@ -119,3 +122,16 @@ def test_borders_of_a_damaged_file_are_an_error(tmp_path: Path) -> None:
 
         with pytest.raises(InputError, match=f"run-250{suffix}: cannot be read as"):
             borders(path)
+
+
+@pytest.mark.parametrize("suffix", SCANS)
+def test_hits_of_a_range_are_those_of_the_whole_file(tmp_path: Path, suffix: str) -> None:
+    path, table = written(tmp_path, suffix, 250)
+    form = FORMATS[suffix]
+
+    hits = as_hits(form.scan, path, Reading(rows=(240, 600)), unchecked=True).collect()
+
+    assert_frame_equal(hits, table[240:600])
+    borders = form.borders(path, READING)
+    assert borders is not None
+    assert borders.tolist() == [0, 250, 500, 750, 1000]
