@@ -47,8 +47,20 @@ class Span:
         self.first_ps = first if self.first_ps is None else min(first, self.first_ps)
         self.last_ps = last if self.last_ps is None else max(last, self.last_ps)
         for key, begin, end in _by_detector(hits, first, last):
-            known = self.detectors.get(key, (begin, end))
-            self.detectors[key] = min(begin, known[0]), max(end, known[1])
+            self._widen(key, begin, end)
+
+    def merge(self, other: "Span") -> None:
+        """Widen it by that of further hits."""
+        if other.first_ps is None or other.last_ps is None:
+            return
+        self.first_ps = other.first_ps if self.first_ps is None else min(other.first_ps, self.first_ps)
+        self.last_ps = other.last_ps if self.last_ps is None else max(other.last_ps, self.last_ps)
+        for key, (begin, end) in other.detectors.items():
+            self._widen(key, begin, end)
+
+    def _widen(self, key: Key, begin: int, end: int) -> None:
+        known = self.detectors.get(key, (begin, end))
+        self.detectors[key] = min(begin, known[0]), max(end, known[1])
 
 
 def _by_detector(hits: pl.DataFrame, first: int, last: int) -> Iterator[tuple[Key, int, int]]:
@@ -178,6 +190,21 @@ def open_file(path: Path, reading: Reading, *, follows: InputFile | None = None)
             f"{path}: {error}; if the columns have other names, give them in [columns] of detectors.toml"
         ) from None
     return InputFile(path, hits, reading, counter=counter)
+
+
+def completed(hits: pl.LazyFrame, columns: pl.Schema) -> pl.LazyFrame:
+    """A file's hits with the columns of its run, in their order: those that it does not have are null."""
+    there = hits.collect_schema()
+    if there == columns and list(there) == list(columns):
+        return hits
+    return hits.select(
+        pl.lit(None, dtype).alias(name)
+        if name not in there
+        else pl.col(name)
+        if there[name] == dtype
+        else pl.col(name).cast(dtype)
+        for name, dtype in columns.items()
+    )
 
 
 def _check_no_spectrum(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from gammapolars.core.errors import InputError, TimeOrderError, first_line
+from gammapolars.core.types import Key
 from gammapolars.core.wording import setting
 from gammapolars.io.compass.folders import RunFiles
 from gammapolars.io.compass.run_info import LiveTimes, RunInfo, live_times, read_run_info
@@ -38,6 +39,7 @@ class Run:
         reorder_ps: how far back in time a hit may lie and still be put in its place.
         scratch: a folder for temporary files, if hits are to be sorted however far back they lie.
         drop_duplicates: whether hits with the board, channel and time of another one are left out.
+        detectors: of each stream's first hit, where only a stretch of the run is read; none: that is looked up.
     """
 
     source: RunFiles
@@ -45,6 +47,7 @@ class Run:
     reorder_ps: int = REORDER_PS
     scratch: Path | None = None
     drop_duplicates: bool = False
+    detectors: tuple[Key, ...] = ()
 
     @property
     def name(self) -> str:
@@ -137,7 +140,10 @@ class Run:
         """The hits of each stream as recorded: the columns that are wanted, and those that the time order needs."""
         needed = {*ORDER_COLUMNS, "run", *(self.columns if names is None else names)}
         columns = [name for name in self.columns if name in needed]
-        return [source for stream in self.streams if (source := _source(self, stream, columns))]
+        found = [_source(self, stream, columns) for stream in self.streams]
+        if self.detectors:
+            found = [one and replace(one, detector=of) for one, of in zip(found, self.detectors, strict=True)]
+        return [source for source in found if source]
 
     def watched(self, batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """The batches of its hits; their recorded order is noticed, that of several files when they are merged."""
@@ -200,13 +206,20 @@ class Run:
         first.reading.losses.drop(first.path, f"{place}, but a different ADC value: only the first was kept", others)
 
 
-def _source(run: Run, stream: tuple[InputFile, ...], columns: list[str]) -> Source | None:
-    """The hits of files that follow each other; None if there are none."""
+def first_hits(stream: tuple[InputFile, ...]) -> pl.DataFrame:
+    """The times, boards and channels of the first hits of files that follow each other."""
+    first = pl.DataFrame()
     for file in stream:
         first = file.hits.select("timestamp_ps", "board", "channel").head(FIRST_HITS).collect()
         if first.height:
             break
-    else:
+    return first
+
+
+def _source(run: Run, stream: tuple[InputFile, ...], columns: list[str]) -> Source | None:
+    """The hits of files that follow each other; None if there are none."""
+    first = first_hits(stream)
+    if first.is_empty():
         return None
 
     def recorded() -> Iterator[pl.DataFrame]:

@@ -15,7 +15,7 @@ from gammapolars.core.threads import check_process
 from gammapolars.core.units import format_ps
 from gammapolars.io.compass.folders import RunFiles
 from gammapolars.io.counter_chains import counter_chains, open_chain
-from gammapolars.io.input_file import InputFile
+from gammapolars.io.input_file import InputFile, completed
 from gammapolars.io.order import MOST_ROWS, ORDER_COLUMNS, share_of_rows
 from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.run import Run
@@ -36,10 +36,12 @@ class Runs:
     Attributes:
         all: the runs; `run` numbers them from 1 where they are several.
         reading: how their files are read, and the data left out of them.
+        number: of the only run that is here, where it is one of several.
     """
 
     all: tuple[Run, ...]
     reading: Reading = field(default_factory=Reading)
+    number: int | None = None
 
     @property
     def losses(self) -> Losses:
@@ -96,7 +98,8 @@ class Runs:
             InputError: the runs' files do not agree on their columns.
         """
         if len(self.all) == 1:
-            return self.all[0].hits
+            only = self.all[0].hits
+            return only if self.number is None else only.with_columns(run=pl.lit(self.number, pl.UInt16))
         columns = self.all[0].columns
         for run in self.all[1:]:
             if run.columns != columns:
@@ -206,21 +209,23 @@ def _with_the_same_columns(runs: list[Run]) -> list[Run]:
     order = [name for name in (*HITS.columns, *HITS.optional) if name in every]
     order += [name for name in every if name not in order]
 
-    def completed(file: InputFile) -> InputFile:
-        there = file.hits.collect_schema()
-        columns = [
-            pl.lit(None, every[name]).alias(name)
-            if name not in there
-            else pl.col(name)
-            if there[name] == every[name]
-            else pl.col(name).cast(every[name])
-            for name in order
-        ]
-        return replace(file, hits=file.hits.select(columns))
+    return [_completed(run, pl.Schema({name: every[name] for name in order})) for run in runs]
 
-    return [
-        replace(run, streams=tuple(tuple(completed(file) for file in stream) for stream in run.streams)) for run in runs
-    ]
+
+def _completed(run: Run, columns: pl.Schema) -> Run:
+    streams = tuple(
+        tuple(replace(file, hits=completed(file.hits, columns)) for file in stream) for stream in run.streams
+    )
+    return replace(run, streams=streams)
+
+
+def reopened(source: RunFiles, reading: Reading, reorder_ps: int, columns: pl.Schema) -> Run:
+    """A run whose files are known already, with the columns of other runs' hits.
+
+    Raises:
+        InputError: a file is missing, or has become another one.
+    """
+    return _completed(_run(source, reading, reorder_ps), columns)
 
 
 def _widest(dtypes: Iterable[pl.DataType | None]) -> pl.DataType:
