@@ -56,7 +56,9 @@ class Sample:
         return self.weight * inside
 
 
-def checked(parts: Iterable[Slice], recording: Recording, rule: PairRule, shown: int = 1) -> Iterator[Slice]:
+def checked(
+    parts: Iterable[Slice], recording: Recording, rule: PairRule, shown: int = 1, *, begins: bool = True
+) -> Iterator[Slice]:
     """The same slices; hopeless requests are refused at the first, and a slice by itself that is as bad.
 
     Args:
@@ -64,6 +66,7 @@ def checked(parts: Iterable[Slice], recording: Recording, rule: PairRule, shown:
         recording: the data to read; its size gives how many pairs there are in all.
         rule: the definition of a pair.
         shown: how many times wider than the window that the user named that of the rule is.
+        begins: whether the first of them is the first of the recording.
 
     Raises:
         UsageError: there are too many pairs; it names the window that would fit, if any does.
@@ -72,8 +75,9 @@ def checked(parts: Iterable[Slice], recording: Recording, rule: PairRule, shown:
     windows = _windows(rule)
     for number, part in enumerate(parts):
         at_most = _at_most(part.own, rule).pairs(windows)
-        size = sum(file.size_bytes for file in recording.runs.files) if number == 0 else 0
-        if number == 0 and _are_too_many(at_most / max(part.own.height, 1), max(size, part.own.height)):
+        is_first = begins and number == 0
+        size = sum(file.size_bytes for file in recording.runs.files) if is_first else 0
+        if is_first and _are_too_many(at_most / max(part.own.height, 1), max(size, part.own.height)):
             _check_first(_sample(part.own, rule), recording, rule, windows, shown)
         elif at_most > MOST_PAIRS and (sample := _sample(part.own, rule)).pairs(windows) > MOST_PAIRS:
             raise _too_many(sample, sample.hits, rule, windows, shown)

@@ -113,6 +113,9 @@ class GainCorrection:
         detectors: they name the table.
         runs: those whose hits are to be corrected.
 
+    Attributes:
+        untracked: the numbers of runs that have been met and that the table does not know.
+
     Raises:
         InputError: the table is missing or is none.
     """
@@ -126,19 +129,19 @@ class GainCorrection:
         self._names = {number: run.name for number, run in enumerate(runs.all, 1)}
         self._single = len(runs.all) == 1
         calibrated = [one for one in detectors if one.energy]
-        self._untracked = [one.name for one in calibrated if one.key not in drift.detectors]
-        self._strangers: set[int] = set()
+        self._without_drift = [one.name for one in calibrated if one.key not in drift.detectors]
+        self.untracked: frozenset[int] = frozenset()
 
     @property
     def warnings(self) -> list[str]:
         """Warnings, one sentence each, when the hits have been read."""
         found = []
-        if self._strangers:
-            names = ", ".join(self._names.get(number, f"run {number}") for number in sorted(self._strangers))
+        if self.untracked:
+            names = ", ".join(self._names.get(number, f"run {number}") for number in sorted(self.untracked))
             found.append(f"{self._source} does not contain {names}: energies are not corrected for drift")
-        if self._untracked:
+        if self._without_drift:
             found.append(
-                f"{self._source} contains no drift of {', '.join(self._untracked)}: the gain is taken as constant"
+                f"{self._source} contains no drift of {', '.join(self._without_drift)}: the gain is taken as constant"
             )
         return found
 
@@ -158,6 +161,6 @@ class GainCorrection:
         if tracked is None:
             if "gain_factor" in hits.columns:
                 return hits.select(*self.columns(hits.schema)).with_columns(pl.col("gain_factor").fill_null(1.0))
-            self._strangers.add(number)
+            self.untracked |= {number}
             return hits.with_columns(gain_factor=pl.lit(1.0))
         return self._knots.attached(hits.lazy(), tracked).collect()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from gammapolars.analysis.accumulators import HitTally
+from gammapolars.analysis.accumulators.accumulator import State
 from gammapolars.coincidences import AddBack, Veto, Vetoes
 from gammapolars.coincidences.add_back import ADDED
 from gammapolars.core.records import Part
@@ -68,6 +69,12 @@ class Preselection:
         """Whether energies of several hits are summed, so that they no longer follow from an adc."""
         return self._window is not None
 
+    @property
+    def reach_ps(self) -> int:
+        """Hits further apart than this have nothing to do with each other, unless others lie between them."""
+        add_back, vetoes = self._add_back, self._vetoes
+        return (add_back.window_ps if add_back else 0) + (vetoes.reach_ps if vetoes else 0)
+
     def _begin(self, removed: int = 0) -> None:
         self.read = HitTally()
         kinds = [one.kind for one in self._parsed]
@@ -101,6 +108,24 @@ class Preselection:
         for part in parts:
             self.read.add_hits(part.own)
             yield calibrate(part.own.lazy(), self._detectors).collect() if len(self._detectors) else part.own
+
+    def state(self) -> State:
+        """What has been taken away so far, as plain data."""
+        return {
+            "read": self.read.state(),
+            "added_back": dict(self._add_back.merged) if self._add_back else {},
+            "vetoed": dict(self._vetoes.vetoed) if self._vetoes else {},
+            "vetoing": dict(self._vetoes.vetoing) if self._vetoes else {},
+        }
+
+    def merge(self, state: State) -> None:
+        """Add the state of the stretch that follows."""
+        self.read.merge(state["read"])
+        if self._add_back:
+            self._add_back.merged.update(state["added_back"])
+        if self._vetoes:
+            self._vetoes.vetoed.update(state["vetoed"])
+            self._vetoes.vetoing.update(state["vetoing"])
 
     def account(self) -> PreselectionAccount:
         """How many hits have been taken away."""

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 import polars as pl
 
-from gammapolars.analysis.engine import Engine
+from gammapolars.analysis.engine import Account, Engine
 from gammapolars.analysis.gain_correction import GainCorrection
+from gammapolars.analysis.own_times import OwnTimes
 from gammapolars.analysis.preselection import Preselection
 from gammapolars.coincidences import PairRule
 from gammapolars.core.errors import TableError
@@ -53,6 +54,8 @@ class Recording:
         further: those of them that come along in any case.
         recorded_energies: whether energies that were recorded with, or without, adc values are taken.
         many_pairs: whether pairs are looked for however many there are.
+        account: how the jobs of all passes were carried out.
+        own: the times of the hits that count, where others are read for their pairs alone.
         most_hits: no more hits are read than so many, from the beginning; None: all.
         engine: what carries out the jobs that passes are made of; None: they read in this process.
     """
@@ -67,6 +70,8 @@ class Recording:
     most_hits: int | None = None
     recorded_energies: bool = True
     many_pairs: bool = False
+    account: Account = field(default_factory=Account)
+    own: OwnTimes | None = None
     engine: Engine | None = None
 
     @cached_property
@@ -277,14 +282,16 @@ class Recording:
             for of_run in by_run(batches)
         )
         for frame in self._watched(chain.from_iterable(ordered), lambda frame: frame.height):
-            yield self._corrected(frame)
+            yield self._corrected(self.own.in_frame(frame) if self.own else frame)
 
     def _slices(self, reach_ps: int) -> Iterator[Slice]:
         batches = self._aligned(self.recorded)
         runs = self.runs
         parts = slices(batches, reach_ps, reorder_ps=self.reorder_ps, on_repair=runs.note_repair, on_wild=runs.on_wild)
-        for part in self._watched(parts, lambda part: part.end - part.first):
-            yield part._replace(hits=self._corrected(part.hits))
+        for each in self._watched(parts, lambda part: part.end - part.first):
+            part = self.own.in_slice(each) if self.own else each
+            if part.first < part.end:
+                yield part._replace(hits=self._corrected(part.hits))
 
     def _corrected(self, hits: pl.DataFrame) -> pl.DataFrame:
         """Hits corrected for drift, and marked where there is a selection."""

@@ -45,6 +45,10 @@ class Rates(Accumulator):
         self._counts: dict[Key, Integers] = {}
         self._few = FewDetectors()
 
+    def begin_at(self, origins_ps: Mapping[int, int]) -> None:
+        """Let bins begin where those of the first part do: see `origins_ps`."""
+        self._given_ps = dict(origins_ps)
+
     @staticmethod
     def origins(spans: Mapping[int, tuple[int, int]]) -> dict[int, int]:
         """Where the first bin begins, by the clock of each run.
