@@ -1,6 +1,8 @@
 """What carries jobs out: one after another in this process, or beside each other on the workers of a cluster."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 
@@ -27,10 +29,14 @@ class Engine(Protocol):
 
     Attributes:
         workers: how many jobs run at once.
+        hits_per_task: about how many hits a job is to have; None: as suits the workers.
     """
 
     @property
     def workers(self) -> int: ...
+
+    @property
+    def hits_per_task(self) -> int | None: ...
 
     def results(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Any]]:
         """Carry out jobs, each once.
@@ -42,13 +48,42 @@ class Engine(Protocol):
             GammapolarsError: a job's own; other jobs are given up then.
         """
 
+    def check_folder(self, folder: Path) -> None:
+        """Raise where a folder for outputs is not the same one to all workers.
+
+        Raises:
+            OutputError: it is not.
+        """
+
+
+@dataclass
+class Account:
+    """How passes were carried out.
+
+    Attributes:
+        tasks: how many there were in the end.
+        whole: the names of runs that were begun in several tasks and had to be read as one, and why.
+    """
+
+    tasks: int = 0
+    whole: dict[str, str] = field(default_factory=dict)
+
 
 class InProcess:
-    """Jobs one after another in this process."""
+    """Jobs one after another in this process.
 
-    workers = 1
+    Args:
+        workers: for how many workers jobs are made.
+        hits_per_task: about how many hits a job is to have.
+    """
+
+    def __init__(self, workers: int = 1, hits_per_task: int | None = None) -> None:
+        self.workers, self.hits_per_task = workers, hits_per_task
 
     def results(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Any]]:
         """Carry out jobs in their order."""
         for number, job in enumerate(jobs):
             yield number, job()
+
+    def check_folder(self, folder: Path) -> None:
+        """It is the same."""

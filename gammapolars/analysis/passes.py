@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import polars as pl
 
@@ -16,17 +17,23 @@ from gammapolars.analysis.accumulators import (
     RecordedTime,
     StopCover,
 )
+from gammapolars.analysis.engine import Engine
 from gammapolars.analysis.expected_pairs import check_beginning, checked
 from gammapolars.analysis.gaps import gap_warnings
 from gammapolars.analysis.random_pairs import Expectation
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import PairCounts, PairSummary, of_hits
+from gammapolars.analysis.tasks.distribution import carried_out, tasks_of
+from gammapolars.analysis.tasks.plan import Reach
+from gammapolars.analysis.tasks.task import Task
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.sample import AUTO, measured
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
 from gammapolars.core.wording import setting
 from gammapolars.corrections import align, calibrate
+from gammapolars.corrections.timing import shift_extremes_ps
+from gammapolars.io.parts import Part, write_part
 from gammapolars.streaming.slices import Slice, batches_of, in_parallel, lazy_frame, pieces
 
 
@@ -39,18 +46,21 @@ class PairPass:
         rule: the definition of a pair.
         accumulators: count in the same pass.
         shown: how many times wider than the window that the user named that of the rule is.
+        begins: whether the recording is read from its beginning.
     """
 
     recording: Recording
     rule: PairRule
     accumulators: list[Accumulator] = field(default_factory=list)
     shown: int = 1
+    begins: bool = True
 
     def __post_init__(self) -> None:
         self.rule = self.recording.masked(self.rule)
         self.cover = StopCover(self.rule) if self.rule.nearest else None
         self.recorded, self.close = RecordedTime(self.rule.mask), CloseHits(self.rule.mask)
         self.steps = ClockSteps()
+        self._given = tuple(self.accumulators)
         further = [self.recorded, self.close, self.steps, *([self.cover] if self.cover else [])]
         self._groups = self.accumulators, further  # each counts on a thread of its own
         self.accumulators = [*self.accumulators, *further]
@@ -74,8 +84,33 @@ class PairPass:
 
     def run(self) -> None:
         """Fill the accumulators, where the pairs themselves go nowhere."""
+        if self.recording.engine:
+            self.carry_out(self.recording.engine)
+            return
         for _ in batches_of(self.pairs().select(pl.len())):
             pass
+
+    def tasks(self, engine: Engine, folder: Path | None = None) -> list[list[Task]]:
+        """The tasks of this pass, run by run.
+
+        Args:
+            engine: for which they are made.
+            folder: where each writes its pairs; None: they go nowhere.
+        """
+        recording = self.recording
+        self.rule.require(recording.recorded)
+        before = recording.preselection
+        gap_ps = before.reach_ps + self.rule.reach if before else None
+        reach = Reach(recording.runs.reorder_ps, self.rule.reach, shift_extremes_ps(recording.detectors), gap_ps)
+        return tasks_of(recording, PairWork(self.rule, self.shown), self._given, reach, engine=engine, folder=folder)
+
+    def carry_out(self, engine: Engine, folder: Path | None = None) -> list[Part]:
+        """Fill the accumulators by tasks, and write the pairs in parts, where there is a folder for them.
+
+        Returns:
+            The parts, in their order.
+        """
+        return carried_out(self.recording, engine, self.tasks(engine, folder), self.accumulators)
 
     def _read(self, schema: pl.Schema) -> Iterator[pl.DataFrame]:
         detectors = self.recording.detectors
@@ -106,7 +141,7 @@ class PairPass:
         parts = self.recording.slices(self.rule.reach)
         if self.recording.many_pairs or self.rule.nearest:
             return parts
-        return checked(parts, self.recording, self.rule, self.shown)
+        return checked(parts, self.recording, self.rule, self.shown, begins=self.begins)
 
 
 def _count(part: Slice, accumulators: list[Accumulator], recording: Recording) -> None:
@@ -123,8 +158,53 @@ def _add_hits(marked: pl.DataFrame, accumulators: Sequence[Accumulator], recordi
             accumulator.add_hits(hits)
 
 
+@dataclass(frozen=True)
+class PairWork:
+    """A pass over pairs as the work of a task."""
+
+    rule: PairRule
+    shown: int
+
+    def __call__(
+        self, recording: Recording, accumulators: Sequence[Accumulator], folder: Path | None, number: int
+    ) -> tuple[list[Accumulator], Part | None]:
+        """Read a recording, and write its pairs into a folder, if there is one."""
+        reading = PairPass(recording, self.rule, list(accumulators), self.shown, begins=not number)
+        part = None if folder is None else write_part(reading.pairs(), folder, number)
+        if folder is None:
+            reading.run()
+        return reading.accumulators, part
+
+    def frames(self, recording: Recording) -> Iterator[pl.DataFrame]:
+        """The same hits, in the same order."""
+        return (part.own for part in recording.slices(0))
+
+
+class HitWork:
+    """A pass over hits as the work of a task."""
+
+    def __call__(
+        self, recording: Recording, accumulators: Sequence[Accumulator], folder: Path | None, number: int
+    ) -> tuple[list[Accumulator], Part | None]:
+        """Read a recording."""
+        del folder, number
+        count_hits(recording, accumulators)
+        return list(accumulators), None
+
+    def frames(self, recording: Recording) -> Iterator[pl.DataFrame]:
+        """The same hits, in the same order."""
+        return recording.frames_by_clock()
+
+
 def count_hits(recording: Recording, accumulators: Sequence[Accumulator]) -> None:
     """Let accumulators see all hits in order of time, by the digitizer's clock: which gives the real time."""
+    if recording.engine:
+        # No detector's offset moves these times, and no clock is corrected.
+        bare = replace(recording, preselection=None)
+        reach = Reach(recording.runs.reorder_ps)
+        tasks = tasks_of(bare, HitWork(), accumulators, reach, engine=recording.engine)
+        carried_out(bare, recording.engine, tasks, accumulators)
+        return
     for hits in recording.frames_by_clock():
         _add_hits(hits, accumulators, recording)
 

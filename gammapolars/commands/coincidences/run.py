@@ -14,6 +14,7 @@ from gammapolars.commands.summaries import head, pair_lines, timed_tail
 from gammapolars.core.errors import UsageError
 from gammapolars.core.quantities import PSD
 from gammapolars.io import check_writable, save
+from gammapolars.io.parts import parts_folder, save_parts
 
 
 def check(options: CoincidencesOptions) -> None:
@@ -46,7 +47,15 @@ def coincidences(options: CoincidencesOptions, recording: Recording) -> Coincide
     def metadata() -> dict[str, str]:
         return summary().provenance(recording)
 
-    save(reading.pairs(), options.output, layout=options.layout, overwrite=options.overwrite, metadata=metadata)
+    if recording.engine:
+        with parts_folder(options.output) as folder:
+            recording.engine.check_folder(folder)
+            parts = reading.carry_out(recording.engine, folder)
+            save_parts(
+                parts, folder, options.output, layout=options.layout, overwrite=options.overwrite, metadata=metadata
+            )
+    else:
+        save(reading.pairs(), options.output, layout=options.layout, overwrite=options.overwrite, metadata=metadata)
     written = products.save(metadata, overwrite=options.overwrite)
     return summary().saved(options.output, *written)
 

@@ -1,0 +1,197 @@
+"""Passes cut into tasks: the same pairs, row for row, and the same numbers, as in one process."""
+
+import pickle
+import random
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from gammapolars.analysis import passes
+from gammapolars.analysis.accumulators import AdcSpectra, HitTally, PairTally, Rates
+from gammapolars.analysis.engine import Account, InProcess, Job
+from gammapolars.analysis.preselection import preselection_of
+from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.run_warnings import run_warnings
+from gammapolars.coincidences import PairRule
+from gammapolars.core.errors import GammapolarsError
+from gammapolars.detectors import Detector, Detectors
+from gammapolars.io import open_runs
+from gammapolars.io.root.writer import Layout
+from tests.drawing import examples
+from tests.hits import BAD
+from tests.rootfiles import made_hits, write_hits
+
+
+class Posted(InProcess):
+    """Jobs as another process would get them: pickled, in any order, some of them twice."""
+
+    def results(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Any]]:
+        numbers = list(range(len(jobs)))
+        random.Random(1).shuffle(numbers)
+        for number in numbers:
+            job = pickle.loads(pickle.dumps(jobs[number]))
+            if number % 3 == 0:
+                job()
+            yield number, pickle.loads(pickle.dumps(job()))
+
+
+def recording_of(folder: Path, detectors: Detectors, **reading: Any) -> Recording:
+    return Recording(open_runs(*sorted(folder.glob("*.root")), **reading), detectors, many_pairs=True)
+
+
+def measured(recording: Recording, rule: PairRule, folder: Path) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """The pairs of a pass, and all that its summary and its accumulators say."""
+    hits, pairs, rates = HitTally(), PairTally(rule.window), Rates(mask=BAD)
+    reading = passes.PairPass(recording, rule, [hits, pairs, rates])
+    if recording.engine:
+        folder.mkdir()
+        parts = reading.carry_out(recording.engine, folder)
+        table = pl.concat([pl.read_parquet(folder / part.name) for part in parts])
+    else:
+        table = reading.pairs().collect()
+    summary = passes.summarise(reading, hits, pairs).to_json()
+    return table, summary | {"rates": rates.table().to_dicts()}
+
+
+def counted(recording: Recording) -> dict[str, Any]:
+    """All that a pass over hits says."""
+    hits, rates, spectra = HitTally(), Rates(mask=BAD), AdcSpectra(BAD)
+    passes.count_hits(recording, [hits, rates, spectra])
+    warnings = list(run_warnings(recording.runs, hits))
+    tables = [rates.table(), spectra.spectra(recording.detectors, None), hits.by_flags().sort(pl.all())]
+    return {"warnings": warnings, "spans": hits.spans, "tables": [table.to_dicts() for table in tables]}
+
+
+def both(recording: Recording, rule: PairRule, folder: Path, hits_per_task: int, **reading: Any) -> dict[str, Any]:
+    """Measure in one process and in tasks; the same must come of it."""
+    names = [file.path for file in recording.runs.files]
+    posted, by_clock = (
+        replace(
+            recording,
+            runs=open_runs(*names, **reading),
+            account=Account(),
+            preselection=deepcopy(recording.preselection),
+            engine=Posted(hits_per_task=hits_per_task),
+        )
+        for _ in range(2)
+    )
+    assert counted(by_clock) == counted(replace(recording, runs=open_runs(*names, **reading)))
+    alone, summary = measured(recording, rule, folder / "alone")
+    parts, of_parts = measured(posted, rule, folder / "parts")
+    assert_frame_equal(parts, alone)
+    assert of_parts == summary
+    return {"tasks": posted.account.tasks, "whole": posted.account.whole, "pairs": alone.height}
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> tuple[list[pl.DataFrame], int]:
+    """Hits of one to three files, out of order by up to a limit, with bursts and equal times."""
+    count, files = draw(st.integers(100, 1500)), draw(st.integers(1, 3))
+    hits = made_hits(count, draw(st.integers(0, 10**6)), gap_ps=draw(st.sampled_from([2_000, 100_000, 5_000_000])))
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    back = draw(st.sampled_from([0, 30_000, 900_000]))
+    times = hits["timestamp_ps"].to_numpy() - rng.integers(0, back + 1, count)
+    hits = hits.with_columns(timestamp_ps=pl.Series(np.abs(times) // 2000 * 2000, dtype=pl.Int64))
+    cut = [hits.filter(pl.col("channel") % files == number) for number in range(files)]
+    return cut, draw(st.sampled_from([7, 40, 130]))
+
+
+RULES: dict[str, dict[str, Any]] = {
+    "all": {},
+    "random": {"random": ("300ns:900ns",)},
+    "pairs of two": {"start": (0, 0), "stop": (0, 2)},
+    "nearest": {"start": (0, 0), "stop": (0, 1), "nearest": True},
+}
+
+
+@examples(60)
+@given(
+    runs(),
+    st.sampled_from(sorted(RULES)),
+    st.sampled_from(["0ns:20ns", "250ns", "2us"]),
+    st.integers(5, 400),
+    st.sampled_from([0, 1, 2]),
+    st.fixed_dictionaries({"reorder_ps": st.sampled_from([10**6, 10**9]), "apart": st.booleans()}),
+)
+def test_the_same_comes_of_tasks(
+    files: tuple[list[pl.DataFrame], int],
+    rule: str,
+    window: str,
+    hits_per_task: int,
+    offset: int,
+    reading: dict[str, Any],
+) -> None:
+    """However a run is cut: at ties, in bursts, with tasks of one hit or none, and reaches longer than tasks."""
+    tables, entries = files
+    offsets = [offset * ps for ps in (0, 1500, -70_000, 400_000)]
+    detectors = Detectors(tuple(Detector(0, number, time_offset_ps=ps) for number, ps in enumerate(offsets)))
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for number, table in enumerate(tables):
+            write_hits(folder / f"{number}.root", table, Layout(entries=entries + number))
+        options = dict(RULES[rule])
+        random = options.pop("random", ())
+        made = PairRule("0ns:20ns" if random else window, reject={"bad": BAD}, **options)
+        made = made.with_random(random) if random else made
+        both(recording_of(folder, detectors, **reading), made, folder, hits_per_task, **reading)
+
+
+@examples(40)
+@given(runs(), st.sampled_from(["add-back", "veto", "both"]), st.integers(5, 400), st.sampled_from([10**6, 10**9]))
+def test_add_back_and_vetoes_are_cut_at_gaps(
+    files: tuple[list[pl.DataFrame], int], kind: str, hits_per_task: int, reorder_ps: int
+) -> None:
+    """No sum and no veto crosses from one task to the next; where there is no gap, the run is one task."""
+    tables, entries = files
+    detectors = Detectors(
+        (
+            *(Detector(0, number, energy=(0.5, 0.1), group="clover") for number in range(3)),
+            Detector(0, 3, kind="BGO", energy=(0.0, 0.1)),
+        )
+    )
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for number, table in enumerate(tables):
+            write_hits(folder / f"{number}.root", table, Layout(entries=entries + number))
+        recording = recording_of(folder, detectors, reorder_ps=reorder_ps)
+        chosen = preselection_of(
+            detectors, "50ns" if kind != "veto" else None, ["BGO=100ns"] if kind != "add-back" else None
+        )
+        recording = replace(recording, preselection=chosen)
+        both(recording, PairRule("250ns", reject={"bad": BAD}), folder, hits_per_task, reorder_ps=reorder_ps)
+
+
+def test_a_run_is_cut_into_tasks(tmp_path: Path) -> None:
+    """Each hit is in one task, and no file is read further than it has to be."""
+    for number in range(2):
+        write_hits(tmp_path / f"{number}.root", made_hits(20_000, number), Layout(entries=500))
+    done = both(recording_of(tmp_path, Detectors()), PairRule("250ns"), tmp_path, 5_000)
+    assert done["tasks"] == 8
+    assert not done["whole"]
+    assert done["pairs"] > 1000
+
+
+@pytest.mark.parametrize("late_hits", [1, 200])
+def test_a_hit_far_back_is_not_lost(tmp_path: Path, late_hits: int) -> None:
+    """Hits 4 s back in their file are the same error as in one process, also where no task reads their times."""
+    hits = made_hits(20_000, gap_ps=1_000_000_000)
+    times = hits["timestamp_ps"].to_numpy().copy()
+    times[15_000 : 15_000 + late_hits] -= 4 * 10**12
+    write_hits(tmp_path / "run.root", hits.with_columns(timestamp_ps=pl.Series(times)), Layout(entries=500))
+    recording = recording_of(tmp_path, Detectors())
+    with pytest.raises(GammapolarsError) as alone:
+        measured(recording, PairRule("250ns"), tmp_path / "alone")
+    with pytest.raises(GammapolarsError) as parts:
+        measured(replace(recording, engine=Posted(hits_per_task=2000)), PairRule("250ns"), tmp_path / "parts")
+    assert (type(parts.value), str(parts.value)) == (type(alone.value), str(alone.value))
+    assert "15001" in str(parts.value).replace(",", "")
