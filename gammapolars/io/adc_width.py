@@ -1,14 +1,15 @@
 """How wide adc values are: 16 bits as a rule, and more, or real numbers, only where a recording has such."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
 from gammapolars.core.schema import DType
 from gammapolars.detectors.columns import Column
-from gammapolars.io.reading import Losses
+from gammapolars.io.reading import Losses, Reading
 
 PEEKED_HITS = 1_000_000
 """This many of the first hits show whether adc values need more than 16 bits."""
@@ -28,12 +29,42 @@ REAL = re.compile(r"-?[0-9]*\.[0-9]*(?:[eE][-+]?[0-9]+)?|-?[0-9]+[eE][-+]?[0-9]+
 WHOLE = re.compile(r"-?[0-9]+")
 
 
-def adc_type(table: pl.LazyFrame, column: Column) -> DType:
+class FirstValues(NamedTuple):
+    """The first adc values of a file: how many there are, their limits, and whether any has a fraction.
+
+    `beyond` is how many of them do not fit into 16 bits.
+    """
+
+    values: int
+    low: float
+    high: float
+    fractions: bool
+    beyond: int
+
+
+_KNOWN: dict[Hashable, FirstValues] = {}
+"""Of files that are read in ranges: each of these is opened by itself, and all of them by the first values."""
+
+MOST_KNOWN = 256
+
+
+def key_of(path: Path, reading: Reading) -> Hashable:
+    """What a file's first values are known by, where it is read in ranges; None where it is not."""
+    if reading.rows is None:
+        return None
+    status = path.stat()
+    of_file = str(path), status.st_ino, status.st_size, status.st_mtime_ns
+    columns = tuple(sorted(reading.columns.items(), key=lambda one: one[0]))
+    return *of_file, reading.tree, reading.losses.keep_going, columns
+
+
+def adc_type(table: pl.LazyFrame, column: Column, key: Hashable = None) -> DType:
     """The type in which adc values are kept: 16 bits where these hold them, else whole numbers of 64, or floats.
 
     Args:
         table: of a file.
         column: of adc values; its `bits` say how many they have, else the column's type or its first values do.
+        key: of the file, as `key_of` gives it.
     """
     dtype = table.collect_schema()[column.name]
     if column.unit is not None:
@@ -44,17 +75,28 @@ def adc_type(table: pl.LazyFrame, column: Column) -> DType:
         return pl.UInt16()
     if dtype in SIGNED_16:
         return pl.Int64()
-    first = _first(table, column)
-    if dtype.is_float() and not (first == first.round()).all():
+    first = _first(table, column, key)
+    if first.fractions:
         return pl.Float64()
-    beyond = int((~first.is_between(0, 2**16 - 1)).sum() or 0)
-    return pl.Int64() if _are_many(beyond, first.len()) else pl.UInt16()
+    return pl.Int64() if _are_many(first.beyond, first.values) else pl.UInt16()
 
 
-def _first(table: pl.LazyFrame, column: Column) -> pl.Series:
+def _first(table: pl.LazyFrame, column: Column, key: Hashable) -> FirstValues:
     """The first adc values that there are."""
+    if key is not None and (known := _KNOWN.get((key, column.name))):
+        return known
     values = table.select(column.name).head(PEEKED_HITS).collect().to_series().drop_nulls()
-    return values.filter(values.is_finite()) if values.dtype.is_float() else values
+    real = values.dtype.is_float()
+    values = values.filter(values.is_finite()) if real else values
+    low, high = (0.0, 0.0) if values.is_empty() else (float(values.min()), float(values.max()))  # type: ignore[arg-type]
+    fractions = real and not (values == values.round()).all()
+    beyond = int((~values.is_between(0, 2**16 - 1)).sum() or 0)
+    first = FirstValues(values.len(), low, high, fractions, beyond)
+    if key is not None:
+        while len(_KNOWN) >= MOST_KNOWN:
+            _KNOWN.pop(next(iter(_KNOWN)), None)
+        _KNOWN[key, column.name] = first
+    return first
 
 
 def _are_many(beyond: int, values: int) -> bool:
@@ -70,12 +112,13 @@ def adc_type_in(texts: Sequence[str]) -> DType:
     return pl.Int64() if _are_many(beyond, len(texts)) else pl.UInt16()
 
 
-def note_narrow(table: pl.LazyFrame, ours: str, column: Column, path: Path, losses: Losses) -> None:
+def note_narrow(
+    table: pl.LazyFrame, ours: str, column: Column, path: Path, losses: Losses, key: Hashable = None
+) -> None:
     """Note where real numbers lie so close together that spectra by channel show nothing."""
-    first = _first(table, column)
-    if column.unit is not None or first.is_empty():
+    if column.unit is not None:
         return
-    low, high = float(first.min()), float(first.max())  # type: ignore[arg-type]
+    _, low, high, *_ = _first(table, column, key)
     if 0 < high - low < NARROW:
         written = f'{ours} = {{name = "{column.name}", unit = {(high - low) / CHANNELS:.1g}}}'
         losses.note(

@@ -1,6 +1,6 @@
 """Tables of other programs as tables of hits: columns with our names, units and types, and only values that fit."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from gammapolars.core.errors import InputError, TableError
 from gammapolars.core.schema import ADC_COLUMNS, HITS, DType
 from gammapolars.detectors.columns import MAPPED, TIME, Column
 from gammapolars.detectors.conversion import converted
-from gammapolars.io.adc_width import adc_type, note_narrow
+from gammapolars.io.adc_width import adc_type, key_of, note_narrow
 from gammapolars.io.detector_numbers import check_channel_numbers
 from gammapolars.io.flattening import flat
 from gammapolars.io.foreign_times import CoarseFloats, check_whole_time, origin_advice
@@ -60,20 +60,21 @@ def as_hits(
     unlike = {ours for ours in sources if reading.columns or ours == TIME or _is_wider(ours, columns[ours])}
     if not reading.columns and not unchecked and not counter and unlike <= {TIME}:
         return table
+    key = key_of(path, reading)
     if reading.rows:
         whole = _table(scan, path, reading.of_whole_file)
     try:
         check_whole_time(whole, reading.columns.get(TIME), mapped)
         check_channel_numbers(whole, sources.get("channel"), path, reading.losses)
         expressions = {
-            ours: _expression(ours, sources, whole) if ours in unlike else pl.col(ours) for ours in sources
+            ours: _expression(ours, sources, whole, key) if ours in unlike else pl.col(ours) for ours in sources
         }  # errors in the others, if any, are reported alike for all tables
     except TableError as error:
         raise InputError(f"{path}: {error}") from None
     schema = pl.LazyFrame(schema=columns).select(**expressions).collect_schema()
     for ours in unlike & set(ADC_COLUMNS):
         if schema[ours].is_float():
-            note_narrow(whole, ours, sources[ours], path, reading.losses)
+            note_narrow(whole, ours, sources[ours], path, reading.losses, key)
     lost = LostRows(path, reading.losses)
     floats = CoarseFloats(sources.get(TIME), columns, path, reading.losses)
 
@@ -166,7 +167,7 @@ def _names_detectors(dtype: DType) -> bool:
     return dtype in (pl.String, pl.Categorical, pl.Enum)
 
 
-def _expression(ours: str, sources: Mapping[str, Column], table: pl.LazyFrame) -> pl.Expr:
+def _expression(ours: str, sources: Mapping[str, Column], table: pl.LazyFrame, key: Hashable) -> pl.Expr:
     column, columns = sources[ours], table.collect_schema()
     if column.value is not None:
         return pl.repeat(column.value, pl.len(), dtype=MAPPED[ours])
@@ -174,7 +175,7 @@ def _expression(ours: str, sources: Mapping[str, Column], table: pl.LazyFrame) -
         return pl.col(column.name).cast(OWN[ours], strict=False)
     if ours in ("board", "channel") and _names_detectors(columns[column.name]):
         return _by_name(ours, column, columns[column.name])
-    target = adc_type(table, column) if ours in ADC_COLUMNS else None
+    target = adc_type(table, column, key) if ours in ADC_COLUMNS else None
     return converted(ours, column, columns, board=_board(sources, columns), target=target)
 
 

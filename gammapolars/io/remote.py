@@ -30,6 +30,9 @@ class RemotePath(type(Path())):  # type: ignore[misc]
     _files: Any
     _size: int
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self.url, self._size)
+
     def __str__(self) -> str:
         return str(getattr(self, "url", "")) or super().__str__()
 
@@ -75,6 +78,16 @@ class RemotePath(type(Path())):  # type: ignore[misc]
         if len(data) > count:
             raise InputError(f"{self.url}: the server sends only whole files: copy it to this computer first")
         return data
+
+
+def _restored(url: str, size: int) -> RemotePath:
+    """The same address in another process, which asks the server only when it reads."""
+    import fsspec
+
+    path = RemotePath(url)
+    path._files = fsspec.url_to_fs(url)[0]
+    path.url, path._size = url, size
+    return path
 
 
 def remote_path(url: str) -> RemotePath:

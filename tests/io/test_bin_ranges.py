@@ -40,7 +40,7 @@ def hits() -> pl.DataFrame:
     return made_hits(HITS)
 
 
-@examples(80)
+@examples(50)
 @given(data=st.data())
 def test_ranges_together_are_the_file_and_lose_what_it_loses(
     tmp_path_factory: pytest.TempPathFactory, hits: pl.DataFrame, data: st.DataObject

@@ -1,5 +1,6 @@
 """Files on a server, read in parts: a real server on this machine, one that cannot give parts, and none at all."""
 
+import pickle
 import re
 import threading
 from collections.abc import Iterator
@@ -13,9 +14,12 @@ from polars.testing import assert_frame_equal
 
 import gammapolars as gp
 from gammapolars.core.errors import InputError
-from gammapolars.io import open_runs
-from gammapolars.io.remote import is_remote
+from gammapolars.io import Reading, open_runs
+from gammapolars.io.input_file import open_file
+from gammapolars.io.places import times_at
+from gammapolars.io.remote import BLOCK_BYTES, is_remote
 from gammapolars.io.root.writer import Layout
+from tests.ranges import borders
 from tests.rootfiles import made_hits, write_hits
 
 pytest.importorskip("aiohttp", reason="the extra 'remote' is not installed")
@@ -84,6 +88,24 @@ def test_a_root_file_on_a_server_gives_the_same_hits(tmp_path: Path, server: str
     assert_frame_equal(
         gp.pairs(gp.scan(f"{server}/run.root"), "1us").collect(), gp.pairs(gp.scan(path), "1us").collect()
     )
+
+
+def test_entries_of_a_file_on_a_server_are_read_in_ranges_in_another_process(tmp_path: Path, server: str) -> None:
+    hits = made_hits(400_000)
+    path = write_hits(tmp_path / "run.root", hits, Layout(entries=200_000))
+    (file,) = open_runs(f"{server}/run.root").files
+
+    elsewhere = pickle.loads(pickle.dumps(file.path))
+    Ranges.asked.clear()
+    part = open_file(elsewhere, Reading(rows=(200_000, 200_900))).hits.collect()
+
+    assert str(elsewhere) == f"{server}/run.root"
+    assert elsewhere.stat().st_size == path.stat().st_size
+    assert borders(file) == [0, 200_000, 400_000]
+    assert times_at(file, [200_000]) == [hits["timestamp_ps"][200_000]]
+    assert_frame_equal(part, hits[200_000:200_900])
+    of_baskets = [count for count in Ranges.asked if count < BLOCK_BYTES]  # others are metadata
+    assert sum(of_baskets) < path.stat().st_size / 5
 
 
 def test_a_server_that_gives_no_parts_is_refused(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:

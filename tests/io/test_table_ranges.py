@@ -28,7 +28,7 @@ def write(table: pl.DataFrame, path: Path) -> None:
         table.write_ipc(path, record_batch_size=120)
 
 
-@examples(40)
+@examples(30)
 @given(data=st.data())
 def test_ranges_together_are_the_file_and_lose_what_it_loses(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -81,3 +81,16 @@ def test_the_row_in_a_message_is_that_of_the_file(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"null in row 14\)"):
         read_in_ranges(path, [10, 20], Reading())
+
+
+def test_a_file_that_has_changed_is_looked_at_again(tmp_path: Path) -> None:
+    path = tmp_path / "run.parquet"
+    columns = {"timestamp_ps": Column("t"), "channel": Column("ch"), "adc": Column("E")}
+    reading = Reading(columns=columns, rows=(5, 9))
+    for largest, dtype in ((1000, pl.UInt16), (100_000, pl.Int64), (2000, pl.UInt16)):
+        pl.DataFrame({"t": range(20), "ch": [0] * 20, "E": [largest] * 20}).write_parquet(path)
+
+        part = open_file(path, reading).hits.collect()
+
+        assert part["adc"].dtype == dtype
+        assert part["timestamp_ps"].to_list() == [5, 6, 7, 8]

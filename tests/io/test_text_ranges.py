@@ -52,7 +52,7 @@ def write(path: Path, hits: pl.DataFrame, kind: str) -> Reading:
     return Reading()
 
 
-@examples(40)
+@examples(30)
 @given(data=st.data())
 def test_ranges_together_are_the_file_and_lose_what_it_loses(
     tmp_path_factory: pytest.TempPathFactory, hits: pl.DataFrame, data: st.DataObject

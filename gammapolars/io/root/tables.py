@@ -15,7 +15,7 @@ from gammapolars.core.types import Mask
 from gammapolars.core.units import TIMES_PS
 from gammapolars.detectors.columns import Column
 from gammapolars.detectors.conversion import within_times
-from gammapolars.io.adc_width import adc_type
+from gammapolars.io.adc_width import adc_type, key_of
 from gammapolars.io.lost_rows import LostRows
 from gammapolars.io.reading import READING, Reading
 from gammapolars.io.root.baskets import CHUNK_HITS, MAX_CHUNK_HITS, Damage, read_chunks
@@ -87,7 +87,7 @@ def scan_root(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     dtypes = HITS.columns | HITS.optional
     if stored := wide_adc(tree, columns):
         as_stored = scan_tree(tree, columns, dtypes | stored, reading.of_whole_file)
-        dtypes |= {name: adc_type(as_stored, Column(name)) for name in stored}
+        dtypes |= {name: adc_type(as_stored, Column(name), key_of(tree.path, reading)) for name in stored}
     return scan_tree(tree, columns, dtypes, reading)
 
 
