@@ -47,6 +47,7 @@ class PairPass:
         accumulators: count in the same pass.
         shown: how many times wider than the window that the user named that of the rule is.
         begins: whether the recording is read from its beginning.
+        kept: the rule of the pairs that are given out, where the accumulators see more; None: all are.
     """
 
     recording: Recording
@@ -54,6 +55,7 @@ class PairPass:
     accumulators: list[Accumulator] = field(default_factory=list)
     shown: int = 1
     begins: bool = True
+    kept: PairRule | None = None
 
     def __post_init__(self) -> None:
         self.rule = self.recording.masked(self.rule)
@@ -76,7 +78,11 @@ class PairPass:
             del columns  # the accumulators need all
             yield from self._read(schema)
 
-        return lazy_frame(schema, batches)
+        pairs = lazy_frame(schema, batches)
+        if self.kept is None:
+            return pairs
+        regions = self.kept.regions
+        return regions.weighted(pairs) if regions else pairs.filter(pl.col("dt_ps").is_between(*self.kept.window))
 
     def expectation(self, rule: PairRule | None = None) -> Expectation:
         """The expected random coincidences, of this rule or of a narrower one, when the pass is over."""
@@ -102,7 +108,8 @@ class PairPass:
         before = recording.preselection
         gap_ps = before.reach_ps + self.rule.reach if before else None
         reach = Reach(recording.runs.reorder_ps, self.rule.reach, shift_extremes_ps(recording.detectors), gap_ps)
-        return tasks_of(recording, PairWork(self.rule, self.shown), self._given, reach, engine=engine, folder=folder)
+        work = PairWork(self.rule, self.shown, self.kept)
+        return tasks_of(recording, work, self._given, reach, engine=engine, folder=folder)
 
     def carry_out(self, engine: Engine, folder: Path | None = None) -> list[Part]:
         """Fill the accumulators by tasks, and write the pairs in parts, where there is a folder for them.
@@ -164,12 +171,13 @@ class PairWork:
 
     rule: PairRule
     shown: int
+    kept: PairRule | None = None
 
     def __call__(
         self, recording: Recording, accumulators: Sequence[Accumulator], folder: Path | None, number: int
     ) -> tuple[list[Accumulator], Part | None]:
         """Read a recording, and write its pairs into a folder, if there is one."""
-        reading = PairPass(recording, self.rule, list(accumulators), self.shown, begins=not number)
+        reading = PairPass(recording, self.rule, list(accumulators), self.shown, begins=not number, kept=self.kept)
         part = None if folder is None else write_part(reading.pairs(), folder, number)
         if folder is None:
             reading.run()

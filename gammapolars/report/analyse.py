@@ -21,6 +21,7 @@ from gammapolars.analysis.accumulators import (
 from gammapolars.analysis.accumulators.intervals import Intervals
 from gammapolars.analysis.expected_pairs import check_beginning
 from gammapolars.analysis.live_times import noted_warnings, with_noted
+from gammapolars.analysis.pair_output import save_pairs
 from gammapolars.analysis.passes import PairPass, summarise
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.spectra_counter import spectra_counter, spectra_table
@@ -33,13 +34,11 @@ from gammapolars.core.types import Key
 from gammapolars.core.units import Window, parse_ps
 from gammapolars.corrections import Selection
 from gammapolars.detectors import named
-from gammapolars.io import save
 from gammapolars.rates import rate_doubts, rates_of, rates_of_used
 from gammapolars.report.lines import peak_table
 from gammapolars.report.live import matrix_bin_kev
 from gammapolars.report.recorded import RecordedRun, recorded_runs, with_names, with_names_in
 from gammapolars.spectra import fitting_bin_kev
-from gammapolars.streaming.slices import batches_of
 
 SENTENCES = ("warnings", "doubts")
 """Fields of an analysis that name detectors in sentences."""
@@ -167,18 +166,15 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
     search_ps = max(parse_ps(defaults.SEARCH), reach_ps)
     peaks = prompt_peaks(replace(recording, progress=None), reject=rule.reject, search_ps=search_ps)
     counters = _Counters(recording, rule, reach_ps)
-    reading = PairPass(recording, wide, counters.all, TIME_DIFFERENCE_WINDOWS)
-    every = reading.pairs()
-    within = rule.regions.weighted(every) if rule.regions else every.filter(pl.col("dt_ps").is_between(*rule.window))
+    reading = PairPass(recording, wide, counters.all, TIME_DIFFERENCE_WINDOWS, kept=rule)
 
     def summary() -> PairSummary:
         return summarise(reading, counters.hits, counters.pairs, rule)
 
     if pairs_output:
-        save(within, pairs_output, metadata=lambda: summary().provenance(recording))
+        save_pairs(reading, pairs_output, metadata=lambda: summary().provenance(recording))
     else:
-        for _ in batches_of(within.select(pl.len())):
-            pass
+        reading.run()
     return replace(counters.analysis(summary(), reading), prompt_peaks=peaks, search_ps=search_ps)
 
 

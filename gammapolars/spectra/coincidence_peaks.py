@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -156,6 +156,15 @@ class CoincidencePeakTally:
         if self._of is None:
             return pl.lit(0.5)
         return pl.when(is_one_of(self._of, "_a") & is_one_of(self._of, "_b")).then(0.5).otherwise(1.0)
+
+    def state(self) -> dict[str, Any]:
+        """The counts so far, as plain data."""
+        return {"components": self._components.state(), "pairs": self._pairs.state()}
+
+    def merge(self, state: dict[str, Any]) -> None:
+        """Add the counts of other pairs, between the same gates."""
+        self._components.merge(state["components"])
+        self._pairs.merge(state["pairs"])
 
     def total(self) -> CoincidencePeak:
         """The counts so far."""

@@ -38,7 +38,7 @@ from gammapolars.analysis.accumulators.accumulator import State
 from gammapolars.analysis.accumulators.axes import Axis, Sides
 from gammapolars.analysis.accumulators.cascades import CascadeCounts
 from gammapolars.analysis.accumulators.drift import AdcRange, DriftSpectra
-from gammapolars.analysis.accumulators.gated import CubeSpectra, GatedSpectra, NetSpectra
+from gammapolars.analysis.accumulators.gated import CubeSpectra, GatedPairs, GatedSpectra, NetSpectra
 from gammapolars.analysis.accumulators.intervals import Intervals
 from gammapolars.analysis.accumulators.paired_spectra import PairedSpectra
 from gammapolars.analysis.accumulators.repeats import Repeats
@@ -52,6 +52,7 @@ from gammapolars.core.schema import REGION
 from gammapolars.core.units import Window
 from gammapolars.corrections import calibrate
 from gammapolars.detectors import Detector, Detectors
+from gammapolars.spectra.coincidence_peaks import CoincidencePeakTally
 from tests.drawing import examples
 from tests.hits import BAD, SIZES, frame, in_batches, runs
 
@@ -153,6 +154,12 @@ KINDS = {
         lambda _: CascadeCounts(*GATES, DETECTORS, BAD, width_ps=7, most_rows=6), lambda a: (*a.tables(), a.width_ps)
     ),
     "gated": Kind(lambda _: GatedSpectra(GATES[0], None, calibrated=True, width=3.0), net_spectra),
+    "gated pairs": Kind(
+        lambda _: GatedPairs(
+            GatedSpectra(GATES[0], None, calibrated=True, width=3.0), CoincidencePeakTally(*GATES[:2]), Detectors()
+        ),
+        lambda gated: [*net_spectra(gated.spectra), gated.peak.total()],
+    ),
     "gated adc": Kind(lambda _: GatedSpectra(GATES[0], [(0, 0), (1, 1)], calibrated=False, width=2), net_spectra),
     "paired spectra": Kind(lambda _: PairedSpectra(3.0), lambda a: [a.table()]),
     "paired adc": Kind(lambda _: PairedSpectra(None), lambda a: [a.table()]),

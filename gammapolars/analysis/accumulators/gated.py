@@ -10,9 +10,11 @@ import polars as pl
 
 from gammapolars.analysis.accumulators.accumulator import Accumulator, Mergeable
 from gammapolars.core.types import Key
+from gammapolars.corrections import dithered_pairs
 from gammapolars.detectors import Detectors
 from gammapolars.detectors.hits import is_one_of
-from gammapolars.gates import Gate
+from gammapolars.gates import Gate, PolygonGate
+from gammapolars.spectra.coincidence_peaks import CoincidencePeakTally
 from gammapolars.spectra.selections import weights_of_thirds
 from gammapolars.spectra.tallies import Tally
 from gammapolars.spectra.weighted_tallies import WeightedTally, count_by_weight
@@ -148,6 +150,39 @@ class GatedSpectra(NetSpectra):
         """The weight of a pair with its hit of one side in the gate."""
         weight = self._gate.weight(f"{self.axis}_{side}")
         return weight if self._of is None else pl.when(is_one_of(self._of, f"_{side}")).then(weight).otherwise(0.0)
+
+
+class GatedPairs(Accumulator):
+    """A gate on the pairs of a pass, with energies dithered over the width of their adc values.
+
+    Args:
+        spectra: of the hits in coincidence with the gate.
+        peak: the counts of a line's coincidence peak with the gate's, if one is asked for.
+        detectors: by whose calibrations energies are dithered.
+        polygons: pairs count inside all of these.
+    """
+
+    def __init__(
+        self,
+        spectra: GatedSpectra,
+        peak: CoincidencePeakTally | None,
+        detectors: Detectors,
+        polygons: Sequence[PolygonGate] = (),
+    ) -> None:
+        self.spectra, self.peak = spectra, peak
+        self._detectors, self._polygons = detectors, polygons
+
+    def add_pairs(self, pairs: pl.DataFrame) -> None:
+        chosen = dithered_pairs(pairs.lazy(), self._detectors)
+        for polygon in self._polygons:
+            chosen = polygon.select(chosen)
+        table = chosen.collect()
+        self.spectra.add_pairs(table)
+        if self.peak:
+            self.peak.add(table)
+
+    def parts(self) -> Mapping[str, Mergeable]:
+        return {"spectra": self.spectra, **({"peak": self.peak} if self.peak else {})}
 
 
 class CubeSpectra(NetSpectra):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import HitTally, PairTally
+from gammapolars.analysis.pair_output import save_pairs
 from gammapolars.analysis.preselection import preselection_of
 from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
@@ -13,8 +14,7 @@ from gammapolars.commands.coincidences.parse import CoincidencesOptions
 from gammapolars.commands.summaries import head, pair_lines, timed_tail
 from gammapolars.core.errors import UsageError
 from gammapolars.core.quantities import PSD
-from gammapolars.io import check_writable, save
-from gammapolars.io.parts import parts_folder, save_parts
+from gammapolars.io import check_writable
 
 
 def check(options: CoincidencesOptions) -> None:
@@ -47,15 +47,7 @@ def coincidences(options: CoincidencesOptions, recording: Recording) -> Coincide
     def metadata() -> dict[str, str]:
         return summary().provenance(recording)
 
-    if recording.engine:
-        with parts_folder(options.output) as folder:
-            recording.engine.check_folder(folder)
-            parts = reading.carry_out(recording.engine, folder)
-            save_parts(
-                parts, folder, options.output, layout=options.layout, overwrite=options.overwrite, metadata=metadata
-            )
-    else:
-        save(reading.pairs(), options.output, layout=options.layout, overwrite=options.overwrite, metadata=metadata)
+    save_pairs(reading, options.output, layout=options.layout, overwrite=options.overwrite, metadata=metadata)
     written = products.save(metadata, overwrite=options.overwrite)
     return summary().saved(options.output, *written)
 

@@ -5,16 +5,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import polars as pl
-
 from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import HitTally, PairTally
-from gammapolars.analysis.accumulators.gated import GatedSpectra
+from gammapolars.analysis.accumulators.gated import GatedPairs, GatedSpectra
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.gate.choice import KEV, Choice, chosen, partner_gate
 from gammapolars.commands.gate.counts import CoincidenceCounts, NetCounts, bin_width_of, net_counts
 from gammapolars.commands.gate.parse import GateOptions
-from gammapolars.corrections import dithered_pairs
 from gammapolars.detectors import Detectors
 from gammapolars.gates import Gate, PolygonGate, load_gates
 from gammapolars.io.provenance import describe
@@ -39,12 +36,13 @@ class RunPairs:
             rule = PairRule(options.window, reject=opened.masks(options.reject))
             recording = replace(opened, all_columns=any(polygon.needs_further for polygon in polygons))
             rule = passes.with_random(recording, rule, options.random or ())
-            hits, pairs = HitTally(), PairTally(rule.window)
-            reading = passes.PairPass(recording, rule, [hits, pairs])
             choice = chosen(options, options.known, has_energies=recording.is_calibrated)
-            table = dithered_pairs(reading.pairs(), options.known)
             line = partner_gate(options, options.known, has_energies=recording.is_calibrated)
-            spectra, coincidence = partners(table, choice, line, polygons, options, options.known)
+            gated = gated_pairs(choice, line, polygons, options, options.known)
+            hits, pairs = HitTally(), PairTally(rule.window)
+            reading = passes.PairPass(recording, rule, [hits, pairs, gated])
+            reading.run()
+            spectra, coincidence = gated.spectra, _of_line(gated, line)
             content = vars(passes.summarise(reading, hits, pairs))
             content |= _of_gate(choice, polygons, options, content["warnings"], spectra.without_value(options.known))
             del content["preselection"]
@@ -72,7 +70,10 @@ class FilePairs:
             detectors = saved.detectors
             choice = chosen(options, detectors, has_energies=saved.is_calibrated)
             line = partner_gate(options, detectors, has_energies=saved.is_calibrated)
-            spectra, coincidence = partners(saved.pairs, choice, line, polygons, options, detectors)
+            gated = gated_pairs(choice, line, polygons, options, detectors)
+            for batch in batches_of(saved.files.pairs):
+                gated.add_pairs(batch)
+            spectra, coincidence = gated.spectra, _of_line(gated, line)
             doubts = saved.doubts(energies=options.unit == KEV)
             content = {"inputs": tuple(map(str, saved.files.paths)), "net_of_chance": saved.files.is_weighted}
             content |= {"coincidence": coincidence}
@@ -85,26 +86,20 @@ def polygons_of(options: GateOptions) -> tuple[PolygonGate, ...]:
     return load_gates(options.polygon) if options.polygon else ()
 
 
-def partners(
-    pairs: pl.LazyFrame,
-    choice: Choice,
-    line: Gate | None,
-    polygons: Sequence[PolygonGate],
-    options: GateOptions,
-    detectors: Detectors,
-) -> tuple[GatedSpectra, CoincidenceCounts | None]:
-    """Count the hits in coincidence with the gate, and those on a line of their own, in one pass."""
+def gated_pairs(
+    choice: Choice, line: Gate | None, polygons: Sequence[PolygonGate], options: GateOptions, detectors: Detectors
+) -> GatedPairs:
+    """Counts the hits in coincidence with the gate, and those on a line of their own."""
     width = bin_width_of(options.bin_width, calibrated=choice.calibrated)
     keys = [detectors.named(name).key for name in options.of or ()] or None
     spectra = GatedSpectra(choice.gate, keys, calibrated=choice.calibrated, width=width)
-    for polygon in polygons:
-        pairs = polygon.select(pairs)
     peak = CoincidencePeakTally(choice.gate, line, on=spectra.axis, of=keys) if line else None
-    for batch in batches_of(pairs):
-        spectra.add_pairs(batch)
-        if peak:
-            peak.add(batch)
-    return spectra, CoincidenceCounts(line, *peak.total()) if line and peak else None
+    return GatedPairs(spectra, peak, detectors, polygons)
+
+
+def _of_line(gated: GatedPairs, line: Gate | None) -> CoincidenceCounts | None:
+    """The counts of a line's coincidence peak, if one is asked for."""
+    return CoincidenceCounts(line, *gated.peak.total()) if line and gated.peak else None
 
 
 def _of_gate(
