@@ -13,8 +13,11 @@ from gammapolars.io.columnar import Metadata
 from gammapolars.io.dataset import Part, part_batches
 from gammapolars.io.dataset_output import dataset_or_nothing, means_dataset, publish_parts, write_part
 from gammapolars.io.hidden import abandoned_folder, hidden_folder, leave, remove_abandoned
+from gammapolars.io.output import complete_or_nothing
 from gammapolars.io.pairs import with_regions
+from gammapolars.io.parquet_merging import alike, merge
 from gammapolars.io.saving import save
+from gammapolars.io.write_errors import naming_output
 from gammapolars.streaming.slices import lazy_frame
 
 __all__ = ["Part", "is_complete", "parts_folder", "save_parts", "write_part"]
@@ -107,7 +110,12 @@ def save_parts(
         with dataset_or_nothing(output, overwrite=overwrite) as hidden:
             publish_parts(parts, hidden, folder, metadata, further or {})
         return
-    save(_one_after_another(parts, folder), output, layout=layout, overwrite=overwrite, metadata=metadata)
+    paths = [folder / part.name for part in parts]
+    if layout is None and output.suffix.lower() == ".parquet" and alike(paths):
+        with complete_or_nothing(output, overwrite=overwrite) as hidden, naming_output(hidden, output):
+            merge(paths, hidden, metadata())
+        return
+    save(_one_after_another(paths), output, layout=layout, overwrite=overwrite, metadata=metadata)
 
 
 def _check(part: Part, folder: Path, output: Path) -> None:
@@ -123,12 +131,12 @@ def _check(part: Part, folder: Path, output: Path) -> None:
         raise OutputError(f"{output}: {part.name} of its parts has {rows:,} pairs, but {part.rows:,} were written")
 
 
-def _one_after_another(parts: Sequence[Part], folder: Path) -> pl.LazyFrame:
+def _one_after_another(paths: Sequence[Path]) -> pl.LazyFrame:
     """The rows of parts, as their writers had them."""
-    schema = untrusted.scan_parquet(folder / parts[0].name).collect_schema()
+    schema = untrusted.scan_parquet(paths[0]).collect_schema()
 
     def batches(names: list[str]) -> Iterator[pl.DataFrame]:
-        for part in parts:
-            yield from part_batches(folder / part.name, schema, names)
+        for path in paths:
+            yield from part_batches(path, schema, names)
 
     return with_regions(lazy_frame(schema, batches))

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow
+import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +26,7 @@ import gammapolars as gp
 from gammapolars.core.errors import InputError, OutputError, UsageError
 from gammapolars.core.schema import PAIRS, REGION
 from gammapolars.core.system import IS_WINDOWS
-from gammapolars.io import dataset_output
+from gammapolars.io import dataset_output, parquet_merging
 from gammapolars.io.pair_files import open_pairs
 from gammapolars.io.parts import Part, is_complete, parts_folder, save_parts, write_part
 from gammapolars.io.provenance import KEY, of_file
@@ -61,6 +63,15 @@ def saved(folder: Path, *parts: int) -> Path:
     return folder
 
 
+def assert_sound(path: Path, whole: pl.DataFrame) -> None:
+    """That other programs read a Parquet file, and can choose groups of rows by its statistics."""
+    table = pyarrow.parquet.read_table(path)
+    table.validate(full=True)
+    assert table["timestamp_ps"].to_pylist() == whole["timestamp_ps"].to_list()
+    late = pl.col("timestamp_ps") > whole.height // 2
+    assert_frame_equal(pl.scan_parquet(path).filter(late).collect(), whole.filter(late))
+
+
 @given(
     st.lists(st.sampled_from([0, 0, 1, 2, 50, 700]), min_size=1, max_size=5),
     st.booleans(),
@@ -75,6 +86,7 @@ def test_parts_are_read_back_as_one_table(sizes: list[int], random_too: bool, mo
         patch.setattr(dataset_output, "PART_ROWS", most)
         save_in_parts(parts, folder / "of_tasks")
         save_in_parts(parts, folder / "of_tasks.parquet")
+        assert_sound(folder / "of_tasks.parquet", whole)
         gp.save(whole.lazy(), folder / "of_one", metadata=ORIGIN)
 
         for output in ("of_tasks", "of_tasks.parquet", "of_one"):
@@ -97,6 +109,32 @@ def test_parts_become_a_file_of_any_format(tmp_path: Path, suffix: str) -> None:
 
     assert_frame_equal(gp.scan_pairs(tmp_path / f"pairs{suffix}").collect(), pairs(7))
     assert files_in(tmp_path) == [f"pairs{suffix}"]
+
+
+def test_footers_of_other_writers_are_joined_too(tmp_path: Path) -> None:
+    paths = []
+    for number, count in enumerate((3, 0, 5000, 1)):
+        frame = pairs(count, 100 * number).with_columns(name=pl.format("µ{}", "dt_ps"), more=pl.concat_list("dt_ps"))
+        paths.append(tmp_path / f"{number}.parquet")
+        table = frame.to_arrow()
+        how: Any = {"row_group_size": 250, "write_page_index": True, "use_dictionary": number != 1}
+        pyarrow.parquet.write_table(table, paths[-1], compression="zstd" if number else "snappy", **how)
+        with paths[-1].open("rb") as file:
+            footer, start = parquet_merging.read_footer(file)
+        assert parquet_merging._structure(footer) == paths[-1].read_bytes()[start:-8]
+
+    assert parquet_merging.alike(paths)
+    parquet_merging.merge(paths, tmp_path / "all.parquet", {"key": "x" * 300})
+
+    whole = pyarrow.parquet.read_table(tmp_path / "all.parquet")
+    whole.validate(full=True)
+    expected = pyarrow.concat_tables([pyarrow.parquet.read_table(path) for path in paths])
+    assert whole.replace_schema_metadata() == expected.replace_schema_metadata()
+    metadata = pyarrow.parquet.read_metadata(tmp_path / "all.parquet")
+    assert metadata.metadata[b"key"] == b"x" * 300
+    assert metadata.num_row_groups == 22
+    pairs(2).write_parquet(tmp_path / "other.parquet")
+    assert not parquet_merging.alike([paths[0], tmp_path / "other.parquet"])
 
 
 def test_a_lazy_frame_is_a_part_too_and_each_attempt_has_its_own_name(tmp_path: Path) -> None:
