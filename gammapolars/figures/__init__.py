@@ -13,6 +13,7 @@ from gammapolars.figures.drift import drift as drift
 from gammapolars.figures.efficiency import curve_energies as curve_energies
 from gammapolars.figures.efficiency import efficiency as efficiency
 from gammapolars.figures.image import image as image
+from gammapolars.figures.image import pixels as pixels
 from gammapolars.figures.image import png as png
 from gammapolars.figures.lifetime import lifetime as lifetime
 from gammapolars.figures.matrix import matrix as matrix

@@ -13,6 +13,7 @@ from gammapolars.figures.facets import DETECTOR, facets_of
 from gammapolars.figures.finish import finish
 from gammapolars.figures.geoms import geom_band
 from gammapolars.figures.labels import peak_labels
+from gammapolars.figures.panels import panels
 from gammapolars.figures.peak_marks import room_for_labels
 from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import with_overlay
@@ -59,7 +60,7 @@ def calibration(spectra: pl.DataFrame, residuals: pl.DataFrame, *, style: Figure
         geom_band(p9.aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),
         p9.geom_path(color=house.BLUE, size=0.35),
         labels,
-        p9.facet_wrap("facet", ncol=columns, scales="free_x"),
+        panels("facet", ncol=columns, scales="free_x"),
         axes.number_axis(style.letters // columns, expand=(0.01, 0)),
         axes.log_axis(floor, expand=(0, 0, room, 0)),
         p9.labs(
@@ -109,7 +110,7 @@ def residuals(residuals: pl.DataFrame, *, in_sigma: bool = False, style: FigureS
         p9.geom_hline(yintercept=0, color=house.QUIET, size=0.4),
         p9.geom_linerange(p9.aes(ymin="low", ymax="high"), size=0.5),
         p9.geom_point(size=1.8, fill="white"),
-        p9.facet_wrap("facet", ncol=columns, scales="free_y"),
+        panels("facet", ncol=columns, scales="free_y"),
         _colours(),
         p9.scale_shape_manual({USED: "o", LEFT_OUT: "D"}),
         axes.number_axis(style.letters // columns),
@@ -201,7 +202,7 @@ def resolution(
         p9.geom_line(data=_curves(frame, facets.labels, curves), color=house.BLUE, size=0.7),
         p9.geom_linerange(p9.aes(ymin="low", ymax="high", color="state"), size=0.5),
         p9.geom_point(p9.aes(color="state", shape="state"), size=1.8, fill="white"),
-        p9.facet_wrap("facet", ncol=columns, scales="free_y"),
+        panels("facet", ncol=columns, scales="free_y"),
         p9.scale_color_manual({LINE: house.ORANGE, BROAD: house.QUIET}, limits=[LINE, BROAD]),
         p9.scale_shape_manual({LINE: "o", BROAD: "D"}, limits=[LINE, BROAD]),
         axes.number_axis(style.letters // columns),

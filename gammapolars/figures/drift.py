@@ -13,6 +13,7 @@ from gammapolars.figures import theme as house
 from gammapolars.figures.facets import facets_of
 from gammapolars.figures.finish import finish
 from gammapolars.figures.geoms import geom_band
+from gammapolars.figures.panels import panels
 from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import Frame, collected, require, with_detectors
 
@@ -79,7 +80,7 @@ def _of_table(table: pl.DataFrame, style: FigureStyle) -> p9.ggplot:
         p9.geom_hline(yintercept=0, color=house.QUIET, linetype="dashed", size=0.4),
         geom_band(p9.aes(ymin="low", ymax="high"), alpha=0.25, color="none"),
         p9.geom_line(size=0.6),
-        p9.facet_wrap("facet", ncol=1, scales="free_y"),
+        panels("facet", ncol=1, scales="free_y"),
         p9.scale_color_manual(colours),
         p9.scale_fill_manual(colours),
         axes.number_axis(style.letters, expand=(0.01, 0)),
@@ -136,7 +137,7 @@ def _over_time(good: pl.DataFrame, curves: pl.DataFrame, height: float, note: st
         p9.geom_point(p9.aes(color="line"), size=0.7, stroke=0),
         geom_band(p9.aes(ymin="low", ymax="high", group="group"), data=smooth, fill=house.INK, alpha=0.25),
         p9.geom_line(p9.aes(group="group"), data=smooth, color=house.INK, size=0.6),
-        p9.facet_wrap("facet", ncol=1, scales="free_y"),
+        panels("facet", ncol=1, scales="free_y"),
         p9.scale_color_manual(values=[house.PALETTE[k % len(house.PALETTE)] for k in range(len(labels))], name="line"),
         axes.number_axis(style.letters // 2, expand=(0.01, 0)),
         p9.scale_y_continuous(labels=axes.number_labels),
@@ -175,7 +176,7 @@ def _line(good: pl.DataFrame, spectra: pl.DataFrame, height: float, style: Figur
         p9.ggplot(frame, p9.aes("energy_kev", "y", color="kind")),
         p9.geom_vline(p9.aes(xintercept="line_kev"), data=main, color=house.QUIET, linetype="dashed", size=0.4),
         p9.geom_step(direction="mid", size=0.5),
-        p9.facet_wrap("facet", ncol=1, scales="free"),
+        panels("facet", ncol=1, scales="free"),
         p9.scale_color_manual(values=[house.AMBER, house.BLUE], name=" "),
         axes.number_axis(style.letters // 2, expand=(0.01, 0)),
         p9.scale_y_continuous(labels=axes.number_labels),

@@ -15,6 +15,7 @@ from gammapolars.figures import theme as house
 from gammapolars.figures.facets import DETECTOR
 from gammapolars.figures.finish import finish
 from gammapolars.figures.geoms import geom_band
+from gammapolars.figures.panels import panels
 from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import OVERLAY
 
@@ -136,7 +137,7 @@ def comparison(
         p9.geom_linerange(p9.aes(ymin="bottom", ymax="top"), size=0.35),
         p9.geom_point(size=0.9, fill="white", stroke=0.4),
         inputs.scales("color", "shape"),
-        p9.facet_wrap("facet", ncol=columns) if points["facet"].n_unique() > 1 else [],
+        panels("facet", ncol=columns) if points["facet"].n_unique() > 1 else [],
         p9.geom_blank(p9.aes("x", "y"), data=pl.DataFrame({"x": ends, "y": [one, one]}), inherit_aes=False),
         axes.number_axis(style.letters, expand=(0.005, 0)),
         p9.scale_y_continuous(labels=axes.number_labels),

@@ -2,12 +2,17 @@
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import plotnine as p9
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL.Image import Image, fromarray
 from plotnine.composition import Compose
 
 from gammapolars.core.collection import paused_collection
@@ -32,17 +37,38 @@ def image(plot: p9.ggplot | Compose, kind: str = "png") -> bytes:
         kind: the format: `png`, `pdf` or `svg`.
     """
     buffer = io.BytesIO()
-    with paused_collection(), warnings.catch_warnings(), mpl.rc_context(SETTINGS):
-        # A detector's name may have letters that the font lacks: they become boxes, and nobody can act on a warning.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        figure = deepcopy(plot).draw()  # drawing changes a plot
-        if kind == "png":  # `savefig` draws a figure twice, once to lay it out
-            canvas = FigureCanvasAgg(figure)
-            figure.dpi = getattr(figure, "_original_dpi", figure.dpi)  # another one on the screen of a window
-            canvas.print_png(buffer)
+    with _drawn(plot) as figure:
+        if kind == "png":
+            _canvas(figure).print_png(buffer)
         else:
             figure.savefig(buffer, format=kind, metadata=METADATA[kind])
     return buffer.getvalue()
+
+
+def pixels(plot: p9.ggplot | Compose) -> Image:
+    """A figure as an image in memory, with its dots per inch in `info`."""
+    with _drawn(plot) as figure:
+        canvas = _canvas(figure)
+        canvas.draw()
+        picture = fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    picture.info["dpi"] = (figure.dpi, figure.dpi)
+    return picture
+
+
+@contextmanager
+def _drawn(plot: p9.ggplot | Compose) -> Iterator[Figure]:
+    """The matplotlib figure of a plot, in the settings in which it is to be saved."""
+    with paused_collection(), warnings.catch_warnings(), mpl.rc_context(SETTINGS):
+        # A detector's name may have letters that the font lacks: they become boxes, and nobody can act on a warning.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        yield deepcopy(plot).draw()  # drawing changes a plot
+
+
+def _canvas(figure: Figure) -> FigureCanvasAgg:
+    """A canvas that draws a figure once, where `savefig` does so twice, the first time to lay it out."""
+    canvas = FigureCanvasAgg(figure)
+    figure.dpi = getattr(figure, "_original_dpi", figure.dpi)  # another one on the screen of a window
+    return canvas
 
 
 def png(plot: p9.ggplot | Compose) -> bytes:

@@ -9,6 +9,7 @@ from gammapolars.figures import theme as house
 from gammapolars.figures.facets import facets_of
 from gammapolars.figures.finish import finish, is_inside
 from gammapolars.figures.labels import peak_labels
+from gammapolars.figures.panels import panels
 from gammapolars.figures.peak_marks import CLAIMED, peak_text
 from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import Frame, collected, require, with_detectors
@@ -45,7 +46,7 @@ def peaks(frame: Frame, *, title: str = "Peaks", style: FigureStyle = SCREEN) ->
         p9.geom_linerange(p9.aes(ymin="bottom", ymax="top"), color=house.INK, size=0.6),
         p9.geom_point(p9.aes(shape="kind", color="kind"), size=1.8, fill="white"),
         peak_labels(points.filter(pl.col("kind").cast(pl.String).is_in((*CLAIMED, "peak"))), "at", "top"),
-        p9.facet_wrap("facet", ncol=facets.columns) if several else [],
+        panels("facet", ncol=facets.columns) if several else [],
         p9.scale_shape_manual(dict(zip(kinds, SHAPES, strict=False)), name=" "),
         p9.scale_color_manual({kind: house.ORANGE if kind in CLAIMED else house.QUIET for kind in kinds}, name=" "),
         axes.number_axis(style.letters // facets.columns, expand=(0.03, 0)),

@@ -11,6 +11,7 @@ from gammapolars.figures.facets import DETECTOR, facets_of
 from gammapolars.figures.finish import finish
 from gammapolars.figures.geoms import geom_band
 from gammapolars.figures.histogram import Inputs
+from gammapolars.figures.panels import panels
 from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import OVERLAY, Frame, collected, require, with_detectors, with_overlay
 
@@ -52,7 +53,7 @@ def rates(
         p9.geom_path(size=0.5),
         _mean_lines(means, is_overlaid=bool(inputs)),
         inputs.scales("color", "fill", "linetype") if inputs else _of_one(),
-        p9.facet_wrap("facet", ncol=facets.columns, scales="free_y"),
+        panels("facet", ncol=facets.columns, scales="free_y"),
         axes.number_axis(style.letters // facets.columns, expand=(0, 0)),
         p9.scale_y_continuous(labels=axes.number_labels),
         p9.labs(

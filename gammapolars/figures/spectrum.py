@@ -15,6 +15,7 @@ from gammapolars.figures.channels import with_empty_channels
 from gammapolars.figures.facets import DETECTOR, facet_column, facets_of
 from gammapolars.figures.finish import finish, is_inside
 from gammapolars.figures.histogram import BAND, Inputs, comparison, has_band, histogram_layers, with_panel
+from gammapolars.figures.panels import panels
 from gammapolars.figures.peak_marks import line_marks, peak_marks, room_for_labels
 from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import OVERLAY, Frame, check_compare, collected, require, with_detectors, with_overlay
@@ -147,7 +148,7 @@ def energy_histograms(
         [] if log else p9.geom_hline(yintercept=0, color=house.QUIET, size=0.4),
         histogram_layers(frame, "x", inputs, floor=floor if log else None),
         labelled,
-        p9.facet_wrap("facet", ncol=columns, scales=_scales(len(parts) > 1, log)) if several else [],
+        panels("facet", ncol=columns, scales=_scales(len(parts) > 1, log)) if several else [],
         axes.number_axis(style.letters // columns, expand=(0.005, 0)),
         scale_y,
         p9.labs(

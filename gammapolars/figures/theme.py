@@ -9,6 +9,7 @@ from typing import Any
 import plotnine as p9
 import polars as pl
 
+from gammapolars.figures.panels import one_panel
 from gammapolars.figures.style import SCREEN, FigureStyle
 
 INK = "#1f2933"
@@ -105,6 +106,8 @@ def compose(plot: p9.ggplot, *parts: Any) -> p9.ggplot:
     plotnine's own annotations give `+` a type that no checker can follow; here it is stated once.
     """
     figure: Any = deepcopy(plot)  # once, where `+` does so for each part
+    if type(figure.facet) is p9.facet_null:
+        figure += one_panel()
     for part in parts:
         figure += part
     return figure

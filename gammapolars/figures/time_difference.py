@@ -14,6 +14,7 @@ from gammapolars.figures.facets import facet_column, pair_name
 from gammapolars.figures.finish import finish, is_inside
 from gammapolars.figures.geoms import geom_band
 from gammapolars.figures.histogram import BAND, Inputs, comparison, has_band, histogram_layers, with_panel
+from gammapolars.figures.panels import panels
 from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import OVERLAY, Frame, check_compare, collected, with_overlay
 
@@ -73,7 +74,7 @@ def time_differences(
         _window_marks(window) if window else [],
         histogram_layers(frame, "dt_ns", inputs, floor=floor),
         _chance_level(frame, chance, window, width, floor or 0.0) if window else [],
-        p9.facet_wrap("facet", ncol=columns, scales="free_y") if number > 1 or frame["facet"][0] else [],
+        panels("facet", ncol=columns, scales="free_y") if number > 1 or frame["facet"][0] else [],
         axes.number_axis(style.letters // columns, expand=(0, 0)),
         axes.log_axis(floor, expand=(0, 0, 0.06, 0)) if floor else axes.count_axis(expand=(0, 0, 0.06, 0)),
         p9.labs(
@@ -234,7 +235,7 @@ def timing(differences: pl.DataFrame, pairs: pl.DataFrame, *, style: FigureStyle
         p9.geom_path(p9.aes(linetype="state"), size=0.5),
         p9.scale_linetype_manual(values={BEFORE: "dashed", AFTER: "solid"}, name=" "),
         p9.geom_vline(xintercept=0, color=house.AMBER, size=0.5, linetype="dashed"),
-        p9.facet_wrap("facet", ncol=columns, scales="free"),
+        panels("facet", ncol=columns, scales="free"),
         p9.scale_color_manual(values=colours, name=" "),
         p9.scale_fill_manual(values=colours, name=" "),
         axes.number_axis(style.letters // columns, expand=(0, 0)),
