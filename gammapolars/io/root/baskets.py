@@ -103,9 +103,10 @@ def read_chunks(
         decoder = _Decoder(tree, file.fileno() if file else -1, whole_baskets=whole_baskets)
         ahead: deque[_Chunk] = deque()
         waiting = deque(pairwise(borders))
+        chunks, hits = 1, 0  # often no more than the first hits are asked for
         try:
             while waiting or ahead:
-                while waiting and (len(ahead) < 2 or _hits(ahead) < AHEAD_CHUNKS * chunk_hits):
+                while waiting and (len(ahead) < chunks or _hits(ahead) < hits):
                     first, last = waiting.popleft()
                     ahead.append(_submit(pool, decoder, branches, first, last))
                 chunk = ahead.popleft()
@@ -114,6 +115,7 @@ def read_chunks(
                         raise InputError(f"{tree.path}: {damage.what}")
                     on_damage(damage)
                 yield chunk.first, chunk.arrays
+                chunks, hits = 2, AHEAD_CHUNKS * chunk_hits
                 del chunk  # its memory goes back as soon as nobody else holds it
         finally:
             pool.shutdown(cancel_futures=True)
