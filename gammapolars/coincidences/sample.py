@@ -157,7 +157,7 @@ def _sides(hits: pl.DataFrame, rule: PairRule, edges: npt.NDArray[np.int64], reo
 def _shortest_dead_ps(hits: pl.DataFrame, rule: PairRule) -> float:
     """The shortest dead time of the detectors that the rule pairs."""
     dead = [
-        dead_time(binned(np.diff(np.sort(part["timestamp_ps"].to_numpy()))))
+        dead_time(binned(np.diff(np.sort(part["timestamp_ps"].to_numpy(), kind="stable"))))
         for key, part in hits.group_by("board", "channel")
         if not rule.detectors or key in rule.detectors
     ]
