@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from copy import copy
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +17,7 @@ import typer
 from typer.models import OptionInfo
 
 from gammapolars.commands.app import app
+from gammapolars.commands.cluster import cluster_of
 from gammapolars.commands.declared import Reads, Writes, check_declared, guarded_outputs
 from gammapolars.commands.given import note_given
 from gammapolars.commands.help_pages import EXAMPLES, OUTPUT, CommandWithHelp
@@ -164,6 +165,8 @@ def performed(folder: str, options: Any) -> "CommandSummary":
         if hasattr(run, "check"):
             run.check(options)
         summary = _asked_of(run, folder.rpartition(".")[2], options, stack)
+    if use := cluster_of(options):
+        summary = replace(summary, cluster=use)  # type: ignore[call-arg]  # of a command whose work may be shared
     return summary.timed(time.perf_counter() - started)
 
 

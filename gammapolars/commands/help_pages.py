@@ -13,9 +13,9 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from gammapolars.core.errors import UsageError
 
-OWN, PAIRS, OUTPUT, READING = "Options", "Pairs", "Output", "Reading runs"
+OWN, PAIRS, OUTPUT, READING, CLUSTER = "Options", "Pairs", "Output", "Reading runs", "Sharing the work"
 
-LAST = (PAIRS, OUTPUT, READING)
+LAST = (PAIRS, OUTPUT, READING, CLUSTER)
 """The headings of options that many commands share, in the order in which they end a page."""
 
 NAME_COLUMN = 26

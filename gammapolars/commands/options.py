@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
+from gammapolars.commands.cluster import OF_CLUSTER, OnCluster, engine_of, note_use
 from gammapolars.commands.completion import flags
 from gammapolars.commands.declared import DETECTORS, FILE, RUNS
 from gammapolars.commands.help_pages import OUTPUT, PAIRS, READING
@@ -177,9 +178,14 @@ class Reading:
         from gammapolars.commands.progress import Progress
 
         runs = self.open(names)
-        with Progress(runs.count) as progress:
+        with Progress(runs.count) as progress, engine_of(self, progress) as engine:
             many_pairs = isinstance(self, Pairing) and self.many_pairs
-            yield Recording(runs, self.known, progress, selection=self.selection, many_pairs=many_pairs)
+            recording = Recording(
+                runs, self.known, progress, selection=self.selection, many_pairs=many_pairs, engine=engine
+            )
+            yield recording
+            if engine:
+                note_use(self, engine, recording.account)
 
     @contextmanager
     def saved_pairs(self, names: list[str]) -> Iterator["saved_pairs.SavedPairs | None"]:
@@ -190,7 +196,8 @@ class Reading:
         from gammapolars.io.pair_files import open_pairs
 
         if files := open_pairs(names):
-            refuse(self, OF_HITS, f"{files.name} contains pairs, but no single hits")
+            of_cluster = OF_CLUSTER if isinstance(self, OnCluster) else {}
+            refuse(self, OF_HITS | of_cluster, f"{files.name} contains pairs, but no single hits")
             with Progress(lambda: None, of="pairs") as progress:
                 yield SavedPairs(files, self.known, progress)
         else:

@@ -11,6 +11,7 @@ from gammapolars.analysis.saved_pairs import SavedPairsSummary
 from gammapolars.analysis.summaries import PairCounts, PairSummary, RunSummary, Summary
 from gammapolars.commands.layout import share, table
 from gammapolars.core.digits import counted, expected_counts, plus_minus
+from gammapolars.core.summaries import SharedSummary
 
 
 def head(summary: RunSummary, preselection: PreselectionAccount | None = None) -> list[str]:
@@ -63,6 +64,19 @@ def taken(account: HitAccount, what: str, by_detector: dict[str, int]) -> list[s
     return [f"  {what}: {count:,} ({share(count, account.hits_read)}): {each}"] if count else []
 
 
+def tasks(summary: Summary) -> list[str]:
+    """How workers shared the work, where there were any."""
+    use = summary.cluster if isinstance(summary, SharedSummary) else None
+    if use is None:
+        return []
+    lines = [f"  {name}: read in one task: {why}" for name, why in use.whole.items()]
+    if not use.tasks:
+        return [*lines, "read by this process alone: workers cannot share this work"]
+    again = f"; {counted(use.retried, 'task')} begun again" if use.retried else ""
+    hits = f", {counted(summary.account.hits_read, 'hit')}, each in one task" if isinstance(summary, RunSummary) else ""
+    return [f"{counted(use.tasks, 'task')} on {counted(use.workers, 'worker')}{hits}{again}", *lines]
+
+
 def warnings(summary: Summary) -> list[str]:
     """The warnings, in lines."""
     return [f"Warning: {warning}" for warning in summary.warnings]
@@ -70,7 +84,7 @@ def warnings(summary: Summary) -> list[str]:
 
 def tail(summary: Summary) -> list[str]:
     """Warnings, and the files written."""
-    return [*warnings(summary), *(f"{output}: written" for output in summary.outputs)]
+    return [*tasks(summary), *warnings(summary), *(f"{output}: written" for output in summary.outputs)]
 
 
 def timed_tail(summary: Summary) -> list[str]:
@@ -78,6 +92,7 @@ def timed_tail(summary: Summary) -> list[str]:
     main, *others = summary.outputs
     rate = (summary.hits_per_s or 0.0) / 1e6
     return [
+        *tasks(summary),
         *warnings(summary),
         *(f"{output}: written" for output in others),
         f"{main}: written in {summary.elapsed_s:.2f} s ({rate:.1f} million hits/s)",

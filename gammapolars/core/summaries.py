@@ -1,10 +1,30 @@
 """The summary of a command: the part that all commands have."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-from gammapolars.core.records import entries, optional
+from gammapolars.core.records import Part, entries, optional
+
+
+@dataclass(frozen=True)
+class ClusterUse(Part):
+    """How the work was shared by the workers of a cluster.
+
+    Attributes:
+        tasks: the parts that the hits were read in, each hit in one of them; 0: this process read them.
+        workers: how many tasks could run at once.
+        retried: how often a task was begun again, because its worker or the connection to a server was lost.
+        whole: the names of runs that had to be read in one task, and why.
+    """
+
+    HIDDEN: ClassVar = ("whole",)
+
+    tasks: int
+    workers: int
+    retried: int
+    whole: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,3 +58,14 @@ class CommandSummary:
         account = getattr(self, "account", None)
         hits = account.hits_read if account else None
         return replace(self, elapsed_s=elapsed_s, hits_per_s=None if hits is None else hits / elapsed_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedSummary(CommandSummary):
+    """The summary of a command whose work may be shared.
+
+    Attributes:
+        cluster: how workers shared it, where there were any; not in the provenance of files.
+    """
+
+    cluster: ClusterUse | None = optional()

@@ -1,7 +1,7 @@
 """The summary of `matrix` for people."""
 
 from gammapolars.commands.matrix.run import MatrixResult, MatrixSummary, SavedPairsMatrixSummary
-from gammapolars.commands.summaries import head, pair_lines, saved_head, timed_tail, warnings
+from gammapolars.commands.summaries import head, pair_lines, saved_head, tasks, timed_tail, warnings
 from gammapolars.core.digits import plus_minus
 
 
@@ -13,7 +13,7 @@ def text(summary: MatrixSummary | SavedPairsMatrixSummary) -> list[str]:
     if summary.of_pairs:
         lines = [*head(summary), *pair_lines(summary.of_pairs), *timed_tail(summary), _bins(summary)]
         return [*lines, *_background(summary)]
-    return [*head(summary), *warnings(summary), _bins(summary), f"{summary.outputs[0]}: written"]
+    return [*head(summary), *tasks(summary), *warnings(summary), _bins(summary), f"{summary.outputs[0]}: written"]
 
 
 def _background(summary: MatrixResult) -> list[str]:
