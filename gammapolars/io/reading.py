@@ -136,6 +136,18 @@ class Losses(Overview):
                 self._notes.setdefault((path, place), what)
             self.lost_time |= state.lost_time
 
+    def take(self, state: LossesState) -> None:
+        """Record what a reading of the files found, as if it had been recorded here: of a place, what was found last.
+
+        To several readings of the same files, the same hits are lost once.
+        """
+        with self._lock:
+            for loss in state.losses:
+                known = self._losses.get(loss.key, loss)
+                hits = max(known.hits, loss.hits) if loss.kind == "repeated" else loss.hits
+                self._losses[loss.key] = replace(known, hits=hits)
+        self.merge(state._replace(losses=()))
+
     @property
     def all(self) -> tuple[Loss, ...]:
         """In the order in which they were first met."""

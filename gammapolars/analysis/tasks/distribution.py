@@ -66,6 +66,7 @@ def carried_out(
     Raises:
         GammapolarsError: the same as from the recording in one process.
     """
+    losses = Losses()
     plain, tasks = tasks, _with_origins(recording, engine, tasks, accumulators)
     parts: list[Part] = []
     every = [task for of_run in tasks for task in of_run]
@@ -83,9 +84,10 @@ def carried_out(
         )
         recording.account.tasks += len(proven)
         for result in proven:
-            _take(recording, result, accumulators)
+            _take(recording, result, accumulators, losses)
         parts += [result.part for result in proven if result.part]
         _take_order(run, proven)
+    recording.runs.losses.take(losses.state())
     return parts
 
 
@@ -136,12 +138,12 @@ def _proven(
     yield from (result for _, result in engine.results([again]))
 
 
-def _take(recording: Recording, result: Result, accumulators: Sequence[Accumulator]) -> None:
+def _take(recording: Recording, result: Result, accumulators: Sequence[Accumulator], losses: Losses) -> None:
     """Add the result of the task that follows."""
     for accumulator, state in zip(accumulators, result.states, strict=True):
         accumulator.merge(state)
     names = {file.path.absolute(): file.path for file in recording.runs.files}
-    recording.runs.losses.merge(_renamed(result.losses, names))
+    losses.merge(_renamed(result.losses, names))
     if recording.gain_correction:
         recording.gain_correction.untracked |= result.untracked
     if recording.preselection:
