@@ -24,6 +24,12 @@ def identity(path: str | Path) -> Identity | None:
     return (of.st_dev, of.st_ino)
 
 
+def version(path: Path) -> tuple[str, int, int, int]:
+    """What distinguishes a file, by name, from the same one after a change, without reading it."""
+    status = path.stat()
+    return str(path), status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def real(path: Path) -> Path:
     """Where a path leads, without links; also where they lead in a circle, of which pathlib raises a RuntimeError."""
     return Path(os.path.realpath(path))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from gammapolars.core.file_identity import version
 from gammapolars.core.schema import DType
 from gammapolars.detectors.columns import Column
 from gammapolars.io.reading import Losses, Reading
@@ -52,10 +53,8 @@ def key_of(path: Path, reading: Reading) -> Hashable:
     """What a file's first values are known by, where it is read in ranges; None where it is not."""
     if reading.rows is None:
         return None
-    status = path.stat()
-    of_file = str(path), status.st_ino, status.st_size, status.st_mtime_ns
     columns = tuple(sorted(reading.columns.items(), key=lambda one: one[0]))
-    return *of_file, reading.tree, reading.losses.keep_going, columns
+    return *version(path), reading.tree, reading.losses.keep_going, columns
 
 
 def adc_type(table: pl.LazyFrame, column: Column, key: Hashable = None) -> DType:

@@ -1,13 +1,15 @@
 """Places in a ROOT file of hits, which are entries of its tree: where it is cut, and the times there."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from gammapolars.core.file_identity import version
 from gammapolars.core.units import TIMES_PS
-from gammapolars.io.reading import Reading
+from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.root.baskets import MAX_CHUNK_HITS, Damage, read_chunks
 from gammapolars.io.root.branches import Branch, Tree
 from gammapolars.io.root.tables import HIT_BRANCHES, lists_of, open_hit_tree
@@ -61,8 +63,14 @@ def times_at(path: Path, reading: Reading, entries: Iterable[int]) -> list[int |
     """
     if reading.columns:
         return None
-    tree = open_hit_tree(path, reading)
+    tree = _opened(path, version(path), reading.tree, keep_going=reading.losses.keep_going)
     return [_time_at(tree, entry, reading) if entry < tree.entries else None for entry in entries]
+
+
+@lru_cache(maxsize=32)
+def _opened(path: Path, _: tuple[str, int, int, int], tree: str | None, *, keep_going: bool) -> Tree:
+    """A file's tree, opened once for all times that are looked up one after the other, as long as it stays the same."""
+    return open_hit_tree(path, Reading(tree=tree, losses=Losses(keep_going=keep_going)))
 
 
 def _time_at(tree: Tree, entry: int, reading: Reading) -> int | None:
