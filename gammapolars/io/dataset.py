@@ -126,7 +126,7 @@ def _opened(folder: Path, _: tuple[int, int, int]) -> Dataset:
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise InputError(f"{index}: lists no parts of a dataset; is it damaged? ({first_line(error)})") from None
     names = [part.name for part in parts]
-    if not parts or len({*names}) < len(names) or not all(map(_is_sound, parts)):
+    if not parts or not all(map(_is_sound, parts)) or len({*names}) < len(names):
         raise InputError(f"{index}: lists no parts of a dataset; is it damaged?")
     return Dataset(folder, parts, entries)
 

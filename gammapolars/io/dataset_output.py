@@ -106,6 +106,8 @@ def check_dataset(path: Path, *, overwrite: bool) -> None:
     with writable(path):
         protection().check(path)
         check_outside(path)
+        if path.name in ("", ".."):
+            raise OutputError(f"{path}: is not the name of a new folder: choose another output")
         if os.path.lexists(path):
             if not is_dataset(path):
                 raise OutputError(

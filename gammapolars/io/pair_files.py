@@ -135,7 +135,9 @@ def _paths_of(name: str | Path) -> list[Path]:
         if is_dataset(path):
             paths = [path]
         elif path.is_dir():
-            paths = sorted(file for file in path.iterdir() if format_of(file) and not file.name.startswith("."))
+            # Not the datasets in it: it may be the folder of the run that they were made from.
+            there = (file for file in path.iterdir() if not file.name.startswith(".") and file.is_file())
+            paths = sorted(file for file in there if format_of(file))
         elif path.is_file():
             paths = [path]
         else:

@@ -34,6 +34,7 @@ from gammapolars.io.transaction import outputs_together
 from tests.commandline import REPOSITORY, files_in
 from tests.drawing import examples, repetitions
 from tests.io.test_save import files_limited_to
+from tests.rootfiles import made_hits, write_hits
 
 ORIGIN = {KEY: json.dumps({"inputs": [{"name": "run.root", "bytes": 3}], "summary": {"window_ps": [-5, 5]}})}
 INDEX = "_gammapolars.json"
@@ -73,11 +74,11 @@ def assert_sound(path: Path, whole: pl.DataFrame) -> None:
 
 
 @given(
-    st.lists(st.sampled_from([0, 0, 1, 2, 50, 700]), min_size=1, max_size=5),
+    st.lists(st.sampled_from([0, 0, 1, 2, 50, 700]), min_size=1, max_size=4),
     st.booleans(),
     st.sampled_from([60, 300, 10_000]),
 )
-@examples(40)
+@examples(24)
 def test_parts_are_read_back_as_one_table(sizes: list[int], random_too: bool, most: int) -> None:
     whole = pairs(sum(sizes), random_too=random_too)
     parts = [whole.slice(sum(sizes[:number]), size) for number, size in enumerate(sizes)]
@@ -213,6 +214,34 @@ def test_a_part_that_is_not_as_listed_is_named(tmp_path: Path, damage: Callable[
         open_pairs([folder]).pairs.collect()  # type: ignore[union-attr]
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 9) | st.sampled_from(["part-00000.parquet", "x", "../x", ""]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "rows", "parts"]), inner),
+)
+
+
+@given(JSON | st.fixed_dictionaries({"parts": st.lists(st.fixed_dictionaries({"name": JSON, "rows": JSON}))}))
+@examples(60)
+def test_whatever_an_index_says_there_is_one_clear_error(content: Any) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / INDEX).write_text(json.dumps(content))
+        with pytest.raises(InputError, match=INDEX):
+            gp.scan_pairs(name)
+        assert of_file(Path(name)) is None
+
+
+def test_a_dataset_in_the_folder_of_a_run_is_not_taken_for_the_run(tmp_path: Path) -> None:
+    write_hits(tmp_path / "RAW.root", made_hits(50))
+    (tmp_path / "RAW").mkdir()
+    (tmp_path / "RAW.root").rename(tmp_path / "RAW" / "SDataR_run.root")
+    before = gp.scan(tmp_path).collect()
+
+    saved(tmp_path / "pairs", 3)
+
+    assert open_pairs([tmp_path]) is None
+    assert_frame_equal(gp.scan(tmp_path).collect(), before)
+
+
 def test_parts_that_are_replaced_while_they_are_read_are_not_mixed(tmp_path: Path) -> None:
     folder = saved(tmp_path / "pairs", 3, 5)
     before = gp.scan_pairs(folder)
@@ -269,6 +298,7 @@ def test_other_files_are_never_removed_with_it(tmp_path: Path) -> None:
         ),
         (folder / "new.csv", f"would lie in {folder}"),
         (folder / "new", f"would lie in {folder}"),
+        (tmp_path / "..", "is not the name of a new folder: choose another output"),
         (tmp_path / "missing" / "new", f"there is no folder {tmp_path}/missing: create it first"),
     ):
         with pytest.raises(OutputError) as caught:
