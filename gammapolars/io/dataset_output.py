@@ -16,6 +16,7 @@ from gammapolars.core.errors import InputError, OutputError, writable
 from gammapolars.core.file_identity import replacing
 from gammapolars.core.system import patiently
 from gammapolars.core.wording import setting
+from gammapolars.io import untrusted
 from gammapolars.io.columnar import Metadata, sink_parquet
 from gammapolars.io.dataset import INDEX, PARTS, Part, check_outside, is_dataset, open_dataset
 from gammapolars.io.file_names import check_name
@@ -55,16 +56,17 @@ def write_part(rows: Iterator[pl.DataFrame] | pl.LazyFrame, folder: Path, number
     """
     name = f"part-{number:05}-{secrets.token_hex(4)}.parquet"
     unfinished = folder / f"{name}{UNFINISHED}"
-    counted = _Counted(rows)
+    frame = rows if isinstance(rows, pl.LazyFrame) else _frame_of(rows)
     try:
         with naming_output(unfinished, _output_of(folder)):
-            sink_parquet(counted.frame, unfinished, dict)
+            sink_parquet(frame, unfinished, dict)
             with unfinished.open("rb+") as file:
                 os.fsync(file.fileno())
+            written = untrusted.rows_of_parquet(unfinished)
             patiently(lambda: unfinished.rename(folder / name))
     finally:
         remove(unfinished)
-    return Part(name, counted.rows)
+    return Part(name, written)
 
 
 def _output_of(folder: Path) -> Path:
@@ -73,27 +75,10 @@ def _output_of(folder: Path) -> Path:
     return folder.with_name(match["name"]) if match else folder
 
 
-class _Counted:
-    """Rows that are counted as they are read, once.
-
-    Attributes:
-        frame: the rows.
-        rows: how many have been read.
-    """
-
-    def __init__(self, rows: Iterator[pl.DataFrame] | pl.LazyFrame) -> None:
-        self.rows = 0
-        if isinstance(rows, pl.LazyFrame):
-            schema, batches = rows.collect_schema(), batches_of(rows)
-        else:
-            first = next(rows)
-            schema, batches = first.schema, chain([first], rows)
-        self.frame = lazy_frame(schema, lambda _: self._passed(batches))
-
-    def _passed(self, batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        for batch in batches:
-            self.rows += batch.height
-            yield batch
+def _frame_of(batches: Iterator[pl.DataFrame]) -> pl.LazyFrame:
+    """Rows that can be read once."""
+    first = next(batches)
+    return lazy_frame(first.schema, lambda _: chain([first], batches))
 
 
 def check_dataset(path: Path, *, overwrite: bool) -> None:
