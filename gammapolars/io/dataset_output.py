@@ -87,12 +87,12 @@ def check_dataset(path: Path, *, overwrite: bool) -> None:
     Raises:
         OutputError: it exists already, is something else, or its folder is missing or cannot be written to.
     """
+    if path.name in ("", ".."):
+        raise OutputError(f"{path}: is not the name of a new folder: choose another output")
     check_name(path)
     with writable(path):
         protection().check(path)
         check_outside(path)
-        if path.name in ("", ".."):
-            raise OutputError(f"{path}: is not the name of a new folder: choose another output")
         if os.path.lexists(path):
             if not is_dataset(path):
                 raise OutputError(
