@@ -58,7 +58,7 @@ def write_part(rows: Iterator[pl.DataFrame] | pl.LazyFrame, folder: Path, number
     unfinished = folder / f"{name}{UNFINISHED}"
     frame = rows if isinstance(rows, pl.LazyFrame) else _frame_of(rows)
     try:
-        with naming_output(unfinished, _output_of(folder)):
+        with naming_output(unfinished, output_of(folder)):
             sink_parquet(frame, unfinished, dict)
             with unfinished.open("rb+") as file:
                 os.fsync(file.fileno())
@@ -69,7 +69,7 @@ def write_part(rows: Iterator[pl.DataFrame] | pl.LazyFrame, folder: Path, number
     return Part(name, written)
 
 
-def _output_of(folder: Path) -> Path:
+def output_of(folder: Path) -> Path:
     """The output for which a hidden folder is."""
     match = HIDDEN.fullmatch(folder.name)
     return folder.with_name(match["name"]) if match else folder

@@ -1,5 +1,7 @@
 """Pairs in parts, as tasks write them, at once and on several computers; and the output that becomes of them."""
 
+import os
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -8,11 +10,19 @@ from typing import Any
 import polars as pl
 
 from gammapolars.core.errors import InputError, OutputError, writable
+from gammapolars.core.system import IS_WINDOWS, patiently
 from gammapolars.io import untrusted
 from gammapolars.io.columnar import Metadata
 from gammapolars.io.dataset import Part, part_batches
-from gammapolars.io.dataset_output import dataset_or_nothing, means_dataset, publish_parts, write_part
-from gammapolars.io.hidden import abandoned_folder, hidden_folder, leave, remove_abandoned
+from gammapolars.io.dataset_output import (
+    UNFINISHED,
+    dataset_or_nothing,
+    means_dataset,
+    output_of,
+    publish_parts,
+    write_part,
+)
+from gammapolars.io.hidden import abandoned_folder, hidden_folder, leave, remove, remove_abandoned
 from gammapolars.io.output import complete_or_nothing
 from gammapolars.io.pairs import with_regions
 from gammapolars.io.parquet_merging import alike, merge
@@ -20,15 +30,18 @@ from gammapolars.io.saving import save
 from gammapolars.io.write_errors import naming_output
 from gammapolars.streaming.slices import lazy_frame
 
-__all__ = ["Part", "is_complete", "parts_folder", "save_parts", "write_part"]
+__all__ = ["Part", "is_complete", "parts_folder", "read_note", "save_parts", "write_note", "write_part"]
 
 
 PLAN = "plan"
 """The file in a folder of parts that says for which work they are."""
 
+WRITTEN_BY_OTHERS = 0o022
+"""The permissions by which other users could put something into a folder."""
+
 
 @contextmanager
-def parts_folder(output: Path, *, plan: str = "", keep: bool = False) -> Iterator[Path]:
+def parts_folder(output: Path, *, plan: str = "", take_over: bool = True, keep: bool = False) -> Iterator[Path]:
     """A hidden folder next to an output, for its parts; removed at the end with whatever is left in it.
 
     Those of killed runs for the same output are removed as well.
@@ -37,6 +50,7 @@ def parts_folder(output: Path, *, plan: str = "", keep: bool = False) -> Iterato
         output: a file or a dataset; the folder that holds it must exist, and all who write parts must see it.
         plan: all that the parts depend on, such as inputs, parameters, versions and how the work is divided: the folder
             that a run with the same plan left is taken over, with the parts in it. Empty: none is.
+        take_over: whether such a folder is; else it is removed, too.
         keep: whether the folder is left for another run with the same plan where this one fails or is interrupted.
 
     Yields:
@@ -47,11 +61,15 @@ def parts_folder(output: Path, *, plan: str = "", keep: bool = False) -> Iterato
     """
     output = output.absolute()
     with ExitStack() as cleaning:
-        folder = plan and abandoned_folder(output, "partial", cleaning, lambda left: _plan_of(left) == plan)
+        folder = (
+            plan and take_over and abandoned_folder(output, "partial", cleaning, lambda left: _plan_of(left) == plan)
+        )
         folder = folder or hidden_folder(output, "partial", cleaning)
         remove_abandoned(output)
         if plan:
             with writable(output):
+                if take_over:
+                    folder.chmod(folder.stat().st_mode & ~WRITTEN_BY_OTHERS)
                 (folder / PLAN).write_text(plan, encoding="utf-8")
         try:
             yield folder
@@ -62,9 +80,38 @@ def parts_folder(output: Path, *, plan: str = "", keep: bool = False) -> Iterato
 
 
 def _plan_of(folder: Path) -> str | None:
+    """The plan of a folder; None where there is none, or another user may have written it."""
     try:
-        return (folder / PLAN).read_text(encoding="utf-8")
+        status = folder.stat()
+        is_own = IS_WINDOWS or (status.st_uid == os.getuid() and not status.st_mode & WRITTEN_BY_OTHERS)
+        return (folder / PLAN).read_text(encoding="utf-8") if is_own else None
     except (OSError, ValueError):
+        return None
+
+
+def write_note(content: bytes, folder: Path, name: str) -> None:
+    """Write a small file next to parts, which appears when it is complete.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    unfinished = folder / f"{name}-{secrets.token_hex(4)}{UNFINISHED}"
+    try:
+        with naming_output(unfinished, output_of(folder)):
+            with unfinished.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            patiently(lambda: unfinished.replace(folder / name))
+    finally:
+        remove(unfinished)
+
+
+def read_note(folder: Path, name: str) -> bytes | None:
+    """The content of such a file; None where there is none."""
+    try:
+        return (folder / name).read_bytes()
+    except OSError:
         return None
 
 
