@@ -14,7 +14,7 @@ from gammapolars.analysis.preselection import PreselectionAccount
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.run_warnings import run_warnings
 from gammapolars.core.records import Part, optional
-from gammapolars.core.summaries import CommandSummary
+from gammapolars.core.summaries import CommandSummary, SharedSummary
 from gammapolars.core.units import Window
 from gammapolars.io.provenance import describe
 
@@ -132,7 +132,7 @@ class PairCounts(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairSummary(RunSummary):
+class PairSummary(SharedSummary, RunSummary):
     """The summary of commands that look for pairs.
 
     Attributes:

@@ -10,7 +10,7 @@ from typing import Any
 
 from gammapolars.cluster.carried import check_versions, same_versions
 from gammapolars.cluster.engine import ALLOWED_FAILURES, DaskEngine
-from gammapolars.cluster.packages import check_start, distributed, quiet
+from gammapolars.cluster.packages import answers, check_start, distributed, quiet
 from gammapolars.core.errors import ClusterError, InputError, UsageError, first_line, readable
 
 ANSWER_S = 10
@@ -89,7 +89,7 @@ def _engine(client: Any, say: Say, allowed_failures: int, hits_per_task: int | N
 
 def _check_workers(client: Any) -> None:
     ours = same_versions()
-    theirs = {name: client.run(version, name, on_error="return") for name in ours}
+    theirs = {name: answers(client, version, name) for name in ours}
     for worker in {worker for found in theirs.values() for worker in found}:
         check_versions(worker, {name: found.get(worker, ours[name]) for name, found in theirs.items()}, ours)
 

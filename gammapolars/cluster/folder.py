@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from gammapolars.cluster.packages import answers
 from gammapolars.core.errors import OutputError, first_line, writable
 
 PATIENCE_S, PAUSE_S = 20.0, 0.05
@@ -29,12 +30,12 @@ def check_folder(client: Any, folder: Path) -> None:
     try:
         with writable(folder):
             mark.write_text(mark.name, encoding="utf-8")
-        answers = client.run(answer, str(mark), PATIENCE_S, on_error="return")
-        for worker, said in answers.items():
+        said_by = answers(client, answer, str(mark), PATIENCE_S)
+        for worker, said in said_by.items():
             if isinstance(said, BaseException):
                 raise OutputError(f"worker {worker} cannot use the folder {folder}: {first_line(said)}: {SHARED}")
         end = time.monotonic() + PATIENCE_S
-        for worker, name in answers.items():
+        for worker, name in said_by.items():
             while not (folder / name).exists():
                 if time.monotonic() > end:
                     raise OutputError(f"worker {worker} writes to another folder {folder} than this process: {SHARED}")

@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -45,6 +45,19 @@ def check_start() -> None:
             "Dask would fork its workers, which would then lack the threads of polars: set "
             "distributed.worker.multiprocessing-method to 'spawn' in Dask's configuration"
         )
+
+
+def answers(client: Any, function: Callable[..., Any], *args: Any) -> dict[str, Any]:
+    """The answer of each worker to a question, or the error that it raises; workers that are lost meanwhile have none.
+
+    Args:
+        client: connected to the scheduler.
+        function: called in each worker, of a module that it has.
+        args: of the function.
+    """
+    said = client.run(function, *args, on_error="return")
+    lost = distributed().comm.CommClosedError
+    return {worker: answer for worker, answer in said.items() if not isinstance(answer, lost)}
 
 
 def log_level() -> int:

@@ -49,11 +49,11 @@ def engine_of(options: Any, progress: "Progress") -> Iterator["DaskEngine | None
         return
     from gammapolars.cluster import connected, local
 
-    if options.scheduler is None:
+    if options.workers is not None:
         progress.tell(f"starting {options.workers} workers")
-        started = local(options.workers or 1, hits_per_task=options.hits_per_task)
+        started = local(options.workers, hits_per_task=options.hits_per_task)
     else:
-        started = connected(options.scheduler, hits_per_task=options.hits_per_task, say=_shown_now_and_then())
+        started = connected(options.scheduler or "", hits_per_task=options.hits_per_task, say=_shown_now_and_then())
     with started as engine:
         yield engine
 

@@ -73,7 +73,8 @@ def tasks(summary: Summary) -> list[str]:
     if not use.tasks:
         return [*lines, "read by this process alone: workers cannot share this work"]
     again = f"; {counted(use.retried, 'task')} begun again" if use.retried else ""
-    hits = f", {counted(summary.account.hits_read, 'hit')}, each in one task" if isinstance(summary, RunSummary) else ""
+    account: HitAccount | None = getattr(summary, "account", None)
+    hits = f", {counted(account.hits_read, 'hit')}, each in one task" if account else ""
     return [f"{counted(use.tasks, 'task')} on {counted(use.workers, 'worker')}{hits}{again}", *lines]
 
 

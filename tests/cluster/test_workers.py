@@ -3,34 +3,18 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
 
-from gammapolars.cluster import DaskEngine, folder, local
+from gammapolars.cluster import DaskEngine, folder
 from gammapolars.core.errors import ClusterError, InputError, OutputError
 from gammapolars.core.threads import threads
 from tests.cluster.jobs import Counted, Deadly, Late, Unexpected, Unreachable, Wrong
 
 pytestmark = pytest.mark.cluster
-
-
-@pytest.fixture(scope="module")
-def two_workers() -> Iterator[DaskEngine]:
-    """Two workers; a job may lose one."""
-    with local(2, allowed_failures=1) as engine:
-        yield engine
-
-
-@pytest.fixture
-def engine(two_workers: DaskEngine) -> DaskEngine:
-    """The same, when lost workers have been replaced."""
-    while two_workers.workers < 2:
-        time.sleep(0.05)
-    return two_workers
 
 
 def all_of(engine: DaskEngine, jobs: list[Any]) -> dict[int, Any]:

@@ -72,7 +72,7 @@ def test_a_page_begins_with_what_is_special_to_the_command() -> None:
     headings = re.findall(r"^(\S.*):$", page("coincidences"), re.MULTILINE)
 
     more = "More output from the same pass"
-    assert headings == ["Arguments", "Options", more, "Pairs", "Output", "Reading runs", "Examples"]
+    assert headings == ["Arguments", "Options", more, "Pairs", "Output", "Reading runs", "Sharing the work", "Examples"]
     assert "--keep-going" in page("coincidences").partition("Reading runs:")[2]
     assert "--nearest" in page("coincidences").partition("Options:")[2].partition(more)[0]
 

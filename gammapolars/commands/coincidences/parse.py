@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from gammapolars.commands.cluster import OnCluster
 from gammapolars.commands.command import command
 from gammapolars.commands.completion import detectors
 from gammapolars.commands.declared import OUTPUT
@@ -35,7 +36,7 @@ class Further:
 
 
 @command(short_help="Find pairs of hits within a time window")
-class CoincidencesOptions(Further, Recording, Pairing, Saving):
+class CoincidencesOptions(Further, Recording, Pairing, OnCluster, Saving):
     """Find all pairs of hits of different detectors within a time window, and save them.
 
     Examples:

@@ -16,6 +16,7 @@ from gammapolars.commands.net_matrices import MatrixBackground
 from gammapolars.core.errors import UsageError
 from gammapolars.core.quantities import BY_COLUMN
 from gammapolars.core.records import Part, optional
+from gammapolars.core.summaries import SharedSummary
 from gammapolars.core.units import Window
 from gammapolars.detectors import named
 from gammapolars.gates import Gate
@@ -107,7 +108,7 @@ class CoincidenceCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GateSummary(Summary):
+class GateSummary(SharedSummary, Summary):
     """The counts in coincidence with a line.
 
     Attributes:

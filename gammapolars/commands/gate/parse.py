@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+from gammapolars.commands.cluster import OnCluster
 from gammapolars.commands.command import command
 from gammapolars.commands.completion import detectors, nuclides
 from gammapolars.commands.declared import FILE, OUTPUT
@@ -24,7 +25,7 @@ from gammapolars.core import defaults
 
 
 @command(short_help="Write the gated spectrum of a line")
-class GateOptions(Reading, Pairing, Saving):
+class GateOptions(Reading, Pairing, OnCluster, Saving):
     """Gated spectrum of a line, with background and, on request, random coincidences subtracted.
 
     The coincidences are those of runs, of saved pairs, or of a stored matrix.

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gammapolars.commands.checks import is_energy, refuse
+from gammapolars.commands.cluster import OF_CLUSTER
 from gammapolars.commands.gate import outputs
 from gammapolars.commands.gate.counts import GateSummary, NetCounts
 from gammapolars.commands.gate.matrix import StoredMatrix
@@ -77,15 +78,16 @@ def input_of(options: GateOptions) -> Input:
         raise UsageError("--peak-region belongs to --subtract-background: add that option")
     if is_matrix(alone):
         why = f"{alone} is a matrix, which no longer contains single hits or pairs"
-        refuse(options, OF_HITS | OF_SELECTION | OF_PAIRS | OF_SPECTRA, why)
+        refuse(options, OF_HITS | OF_SELECTION | OF_PAIRS | OF_SPECTRA | OF_CLUSTER, why)
         return StoredMatrix(Path(alone), options)
     refuse(options, OF_MATRICES, f"{alone or 'this'} is not a stored matrix")
     if options.subtract_background:
         raise UsageError(by_matrix(options))
     of_files = open_pairs(options.names)
     if of_files:
-        refuse(options, OF_HITS, f"{of_files.name} contains saved pairs, not single hits")
+        refuse(options, OF_HITS | OF_CLUSTER, f"{of_files.name} contains saved pairs, not single hits")
     if options.second is not None:
         refuse(options, OF_PAIRS | OF_PARTNERS, "--and gates on triple coincidences")
+        refuse(options, OF_CLUSTER, "triple coincidences are read by one process")
         return RunTriples(options)
     return FilePairs(options) if of_files else RunPairs(options)

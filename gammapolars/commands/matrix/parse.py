@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+from gammapolars.commands.cluster import OnCluster
 from gammapolars.commands.command import command
 from gammapolars.commands.completion import detectors
 from gammapolars.commands.declared import FILE, OUTPUT
@@ -21,7 +22,7 @@ from gammapolars.core import defaults
 
 
 @command(short_help="Write the matrix of the energies, or times, of pairs")
-class MatrixOptions(Recording, Pairing, Saving):
+class MatrixOptions(Recording, Pairing, OnCluster, Saving):
     """Write the matrix of the energies of all pairs within a window, or of chosen detectors and axes.
 
     Examples:

@@ -24,6 +24,7 @@ from gammapolars.commands.options import OF_COINCIDENCES
 from gammapolars.core.errors import UsageError
 from gammapolars.core.quantities import ADC, ENERGY, TIME, TIME_DIFFERENCE
 from gammapolars.core.records import Rows, optional
+from gammapolars.core.summaries import SharedSummary
 from gammapolars.detectors import Detectors
 from gammapolars.gates import load_gates
 from gammapolars.io.matrix_files import RADWARE_TYPES, SUFFIXES, save_matrix
@@ -64,7 +65,7 @@ class MatrixResult(Summary):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunPairsSummary(RunSummary):
+class RunPairsSummary(SharedSummary, RunSummary):
     """The input of runs.
 
     Attributes:

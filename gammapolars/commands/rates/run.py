@@ -14,13 +14,14 @@ from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import RunSummary, of_hits
 from gammapolars.commands.rates.parse import RatesOptions
 from gammapolars.core.flags import FLAGS, union
+from gammapolars.core.summaries import SharedSummary
 from gammapolars.detectors import named
 from gammapolars.io import check_writable, save
 from gammapolars.rates import rate_doubts, rates_of, rates_of_used
 
 
 @dataclass(frozen=True, kw_only=True)
-class RatesSummary(RunSummary):
+class RatesSummary(SharedSummary, RunSummary):
     """Rates with and without dead time, each of the time from a detector's first hit to its last.
 
     Attributes:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+from gammapolars.commands.cluster import OnCluster
 from gammapolars.commands.command import command
 from gammapolars.commands.declared import OUTPUT
 from gammapolars.commands.notes import option, switch
@@ -11,7 +12,7 @@ from gammapolars.core import defaults
 
 
 @command(short_help="Explain a run on one HTML page")
-class ReportOptions(Recording, Pairing, Saving):
+class ReportOptions(Recording, Pairing, OnCluster, Saving):
     """Explain a run on one HTML page: spectra, matrix, coincidences, rates and timing.
 
     Examples:

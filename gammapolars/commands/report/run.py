@@ -10,7 +10,7 @@ from gammapolars.commands.checks import refuse
 from gammapolars.commands.options import OF_COINCIDENCES
 from gammapolars.commands.progress import Progress
 from gammapolars.commands.report.parse import ReportOptions
-from gammapolars.commands.summaries import removed, saved_head, warnings
+from gammapolars.commands.summaries import removed, saved_head, tasks, warnings
 from gammapolars.report import make_report, make_report_of_pairs
 
 
@@ -36,5 +36,6 @@ def text(summary: PairSummary | SavedPairsSummary) -> list[str]:
     return [
         *warnings(summary),
         *removed(summary.account),
+        *tasks(summary),
         f"{summary.of_pairs.pairs:,} pairs; open {summary.outputs[0]}",
     ]

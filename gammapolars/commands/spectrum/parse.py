@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+from gammapolars.commands.cluster import OnCluster
 from gammapolars.commands.command import command
 from gammapolars.commands.declared import OUTPUT
 from gammapolars.commands.notes import choice, option
@@ -11,7 +12,7 @@ from gammapolars.core import defaults
 
 
 @command(short_help="Write the spectrum of each detector")
-class SpectrumOptions(Recording, Saving):
+class SpectrumOptions(Recording, OnCluster, Saving):
     """Write the spectrum of each detector.
 
     In the formats .spe, .chn and .txt, each detector has a file of its own.

@@ -17,6 +17,7 @@ from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
 from gammapolars.core.quantities import PSD
 from gammapolars.core.records import Rows
+from gammapolars.core.summaries import SharedSummary
 from gammapolars.detectors import named
 from gammapolars.io import save
 from gammapolars.io.output import check_output, check_suffix
@@ -35,7 +36,7 @@ TABLES = (".parquet", ".arrow", ".csv")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PulseShapeSummary(RunSummary):
+class PulseShapeSummary(SharedSummary, RunSummary):
     """Distributions of the pulse shape that were counted.
 
     Attributes:

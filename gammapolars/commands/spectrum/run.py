@@ -26,6 +26,7 @@ from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
 from gammapolars.core.quantities import PSD
 from gammapolars.core.records import Rows
+from gammapolars.core.summaries import SharedSummary
 from gammapolars.core.types import Key
 from gammapolars.detectors import Detectors, named
 from gammapolars.io.output import check_output, check_suffix
@@ -41,7 +42,7 @@ WHOLE_COUNTS = ("spe", "chn", "n42")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpectrumSummary(RunSummary):
+class SpectrumSummary(SharedSummary, RunSummary):
     """Spectra that were counted.
 
     Attributes:
