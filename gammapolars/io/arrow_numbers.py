@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from gammapolars.io.arrow_batches import BATCH_BUFFERS, BATCH_COMPRESSION, BATCH_ROWS, BUFFER, description
 from gammapolars.io.arrow_footer import FOOTER_BATCHES, is_little_endian, read_blocks, target
-from gammapolars.io.buffers import paged_array
+from gammapolars.io.buffers import paged_array, reused_memory
 from gammapolars.io.placed_reading import read_into
 from gammapolars.io.row_ranges import Rows, first_rows_of, touched, within
 
@@ -104,7 +104,7 @@ def read_plain(
         ValueError: the file has become shorter.
     """
     first = first_rows_of([batch.rows for batch in batches])
-    with path.open("rb", buffering=0) as file:
+    with path.open("rb", buffering=0) as file, reused_memory():
         for row, until in _stretches(first.tolist(), *within(rows, int(first[-1]))):
             arrays = [paged_array(until - row, dtypes[column]) for column in columns]
             for number in touched(first, (row, until))[0]:
@@ -114,6 +114,7 @@ def read_plain(
                     place = batches[number].places[column] + (low - start) * array.itemsize
                     _read(file.fileno(), memoryview(array[low - row : high - row].data).cast("B"), place)
             yield arrays
+            del arrays  # their memory goes back as soon as nobody else holds it
 
 
 def _stretches(borders: list[int], row: int, end: int) -> Iterator[tuple[int, int]]:

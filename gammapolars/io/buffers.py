@@ -3,6 +3,7 @@
 import contextlib
 import mmap
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,22 +14,41 @@ from gammapolars.core.system import EMULATES_WINDOWS
 PAGE_BYTES = 2**21
 """A huge page."""
 
-MOST_FREE = 2**26
-"""This much memory, 64 MB, is kept to be used again: as much as is read ahead of what is being worked on."""
-
-LARGEST = 2**25
-"""Larger blocks are not kept: one would be all that there is."""
+MOST_FREE = 2**28
+"""So much free memory is kept while a file is read, 256 MB: what waits between stages is a part of that."""
 
 MOST_WASTE = 2
-"""A block is used again for an array that fills so large a part of it, at least: half."""
+"""A block is used again for an array that fills this part of it, at least: half."""
+
+_FREE: list[tuple[int, mmap.mmap]] = []
+"""Blocks that nothing lies in any more, and their sizes. Threads add and take them one at a time."""
+
+_READINGS: list[object] = []
+"""One for each file that is being read."""
+
+
+@contextlib.contextmanager
+def reused_memory() -> Iterator[None]:
+    """Use the memory of arrays again as long as a file is read, and give it back at the end.
+
+    The system fills new memory with zeros first, which takes as long as to read it.
+    """
+    reading = object()
+    _READINGS.append(reading)
+    try:
+        yield
+    finally:
+        _READINGS.remove(reading)
+        if not _READINGS:
+            _FREE.clear()
 
 
 def paged_array(count: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """An array of shape (count,) in memory of its own, of whole huge pages if it is large; its contents are undefined.
 
     From the allocator's heaps, of which each thread has another, the arrays of a long file would leave ever more holes;
-    and small pages cost a fault every 4 kB. When the last view of the array is gone, its memory is used again: the
-    system fills new memory with zeros first, which takes as long as writing it.
+    and small pages cost a fault every 4 kB. The memory goes back when the last view of the array is gone, or is used
+    again.
     """
     size = count * dtype.itemsize
     if size < PAGE_BYTES // 2:
@@ -37,14 +57,11 @@ def paged_array(count: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     return np.asarray(_free_block(size) or _Block(size))[: count * dtype.itemsize].view(dtype)
 
 
-_FREE: list[tuple[int, mmap.mmap]] = []
-"""Blocks that nothing lies in any more, and their sizes. Threads add and take them one at a time."""
-
-
 class _Block:
     """Whole huge pages; numpy's arrays in them hold on to it, whatever views are made of them."""
 
-    _free, _most_free, _largest = _FREE, MOST_FREE, LARGEST  # there still when the process ends
+    # There still when the process ends.
+    _free, _readings, _most_free, _if_any = _FREE, _READINGS, MOST_FREE, contextlib.suppress(IndexError)
 
     def __init__(self, size: int, memory: mmap.mmap | None = None) -> None:
         self.size = size
@@ -56,9 +73,12 @@ class _Block:
         self.__array_interface__ = {"shape": (size,), "typestr": "|u1", "data": (place, False), "version": 3}
 
     def __del__(self) -> None:
-        kept = sum(size for size, _ in tuple(self._free))
-        if self.size <= self._largest and kept + self.size <= self._most_free:
+        if self._readings:
             self._free.append((self.size, self._memory))
+        # The latest stay: they are of the sizes that are needed next.
+        while sum(size for size, _ in tuple(self._free)) > self._most_free:
+            with self._if_any:
+                self._free.pop(0)
 
 
 def _free_block(size: int) -> _Block | None:

@@ -1,21 +1,23 @@
 """Memory of columns: used again when nothing lies in it any more, and not before."""
 
 import gc
+from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
 import pytest
 
 from gammapolars.io import buffers
-from gammapolars.io.buffers import PAGE_BYTES, paged_array
+from gammapolars.io.buffers import PAGE_BYTES, paged_array, reused_memory
 
 BYTES = np.dtype(np.uint8)
 
 
 @pytest.fixture(autouse=True)
-def _nothing_free() -> None:
+def _reading() -> Iterator[None]:
     gc.collect()
-    buffers._FREE.clear()
+    with reused_memory():
+        yield
 
 
 def place(array: np.ndarray) -> int:
@@ -65,15 +67,29 @@ def test_arrays_do_not_overlap(size: int) -> None:
     assert all((array == number).all() and len(array) == size for number, array in enumerate(arrays))
 
 
-def test_little_memory_is_kept_and_none_is_wasted() -> None:
-    del (arrays := [paged_array(9 * PAGE_BYTES, BYTES) for _ in range(10)])[:]
-    assert not arrays
-    assert 0 < sum(size for size, _ in buffers._FREE) <= buffers.MOST_FREE
+def test_memory_is_kept_within_limits_and_only_while_a_file_is_read() -> None:
+    with reused_memory():
+        arrays = [paged_array(40 * PAGE_BYTES, BYTES) for _ in range(4)]
+        del arrays
+        assert sum(size for size, _ in buffers._FREE) == 120 * PAGE_BYTES <= buffers.MOST_FREE
+    assert buffers._FREE  # another file is being read
 
-    free = len(buffers._FREE)
     small = paged_array(PAGE_BYTES, BYTES)
-    assert len(buffers._FREE) == free
+    assert len(buffers._FREE) == 3  # none of which is used for so little
     del small
-    large = paged_array(buffers.LARGEST + 1, BYTES)
-    del large
-    assert max(size for size, _ in buffers._FREE) == 9 * PAGE_BYTES
+    assert [size // PAGE_BYTES for size, _ in buffers._FREE] == [40, 40, 40, 1]
+
+
+def test_nothing_is_kept_when_no_file_is_read() -> None:
+    readings = buffers._READINGS[:]
+    buffers._READINGS.clear()
+    try:
+        array = paged_array(PAGE_BYTES, BYTES)
+        with reused_memory():
+            other = paged_array(PAGE_BYTES, BYTES)
+            del array
+            assert len(buffers._FREE) == 1
+        del other
+        assert not buffers._FREE
+    finally:
+        buffers._READINGS.extend(readings)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from gammapolars.core.errors import InputError, first_line
 from gammapolars.core.threads import threads
-from gammapolars.io.buffers import paged_array
+from gammapolars.io.buffers import paged_array, reused_memory
 from gammapolars.io.placed_reading import read_at
 from gammapolars.io.remote import THREADS, RemotePath
 from gammapolars.io.root.branches import Branch, Tree
@@ -99,7 +99,7 @@ def read_chunks(
     remote = isinstance(tree.path, RemotePath)
     workers = workers or (THREADS if remote else threads())
     opened = nullcontext() if remote else tree.path.open("rb")
-    with opened as file, ThreadPoolExecutor(workers, thread_name_prefix="basket") as pool:
+    with opened as file, reused_memory(), ThreadPoolExecutor(workers, thread_name_prefix="basket") as pool:
         decoder = _Decoder(tree, file.fileno() if file else -1, whole_baskets=whole_baskets)
         ahead: deque[_Chunk] = deque()
         waiting = deque(pairwise(borders))
