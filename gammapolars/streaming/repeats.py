@@ -21,9 +21,13 @@ def of_same_time(hits: pl.DataFrame) -> Integers:
     Args:
         hits: in order of time.
     """
-    times = hits["timestamp_ps"].to_numpy()
-    behind = np.flatnonzero(times[1:] == times[:-1]) + 1
+    behind = same_as_before(hits["timestamp_ps"].to_numpy())
     return np.union1d(behind - 1, behind) if len(behind) else behind
+
+
+def same_as_before(times_ps: Integers) -> Integers:
+    """The rows of times that are the same as the one before, ascending."""
+    return np.flatnonzero(times_ps[1:] == times_ps[:-1]) + 1
 
 
 def detections(hits: pl.DataFrame) -> pl.DataFrame:

@@ -35,7 +35,12 @@ class Gaps(Generic[K]):
             return np.empty(0, np.int64)
         earlier = self.spans.get(kind)
         self.spans[kind] = earlier[0] if earlier else int(times_ps[0]), int(times_ps[-1])
-        return np.diff(times_ps, prepend=np.array(earlier[1:] if earlier else [], np.int64))
+        if earlier is None:
+            return times_ps[1:] - times_ps[:-1]
+        intervals = np.empty(len(times_ps), np.int64)
+        intervals[0] = times_ps[0] - earlier[1]
+        np.subtract(times_ps[1:], times_ps[:-1], out=intervals[1:])
+        return intervals
 
     def state(self) -> Spans[K]:
         """The spans."""

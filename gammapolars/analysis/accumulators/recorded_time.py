@@ -12,7 +12,7 @@ from gammapolars.analysis.accumulators.accumulator import Accumulator, State
 from gammapolars.analysis.accumulators.hits import FewDetectors, detector_codes
 from gammapolars.analysis.accumulators.intervals import Gaps
 from gammapolars.core.flags import FLAGS, has_any
-from gammapolars.core.types import Floats, Integers, Key, Mask
+from gammapolars.core.types import Floats, Integers, Key
 from gammapolars.core.units import PS_PER_S
 from gammapolars.streaming.slices import run_of
 
@@ -31,8 +31,6 @@ UNLIKELY = 1e-9
 NEAR_HITS = 30
 NEAR_BINS = (4, 16, 64, 256, BINS)
 """The rate next to a gap is that of the fewest bins with enough hits, and of at least so many."""
-
-_NONE = np.empty(0, np.int64)
 
 LEAST_HITS = 5
 """With fewer hits next to it, nothing is known of the rate there."""
@@ -109,41 +107,40 @@ class RecordedTime(Accumulator):
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take hits of one run, in time order."""
-        if "flags" in hits.columns and (hits["flags"] & FLAGS["fake_event"] != 0).any():
+        flags = int(np.bitwise_or.reduce(hits["flags"].to_numpy())) if "flags" in hits.columns and hits.height else 0
+        if flags & FLAGS["fake_event"]:
             hits = hits.filter(~has_any(FLAGS["fake_event"]))
         if hits.is_empty():
             return
         run, times = run_of(hits), hits["timestamp_ps"]
         timeline = self._timeline(run, times[0], times[-1])
-        for key, of_key, rejected in self._times(hits):
+        rejected = hits["flags"] & self._mask != 0 if flags & self._mask else None
+        for key, of_key in self._times(hits):
             self._add_intervals((run, key), of_key)
             timeline.add(key, of_key)
-            timeline.add(key, rejected, -1)
+        for key, of_key in self._times(_part(hits, rejected)) if rejected is not None else ():
+            timeline.add(key, of_key, -1)
 
-    def _times(self, hits: pl.DataFrame) -> Iterator[tuple[Key, Integers, Integers]]:
-        """The times of each detector's hits, in order, and of the rejected ones among them."""
-        times, rejected = hits["timestamp_ps"], None
-        if self._mask and not (rejected := hits["flags"] & self._mask != 0).any():
-            rejected = None
+    def _times(self, hits: pl.DataFrame) -> Iterator[tuple[Key, Integers]]:
+        """The times of each detector's hits, in order."""
+        times = hits["timestamp_ps"]
         if (masks := self._few.masks(hits)) is None:
-            yield from self._grouped(hits, times.to_numpy(), None if rejected is None else rejected.to_numpy())
+            yield from self._grouped(hits, times.to_numpy())
             return
         for key, mask in masks.items():
             if len(of_key := times.filter(mask)):
-                yield key, of_key.to_numpy(), _NONE if rejected is None else times.filter(mask & rejected).to_numpy()
+                yield key, of_key.to_numpy()
 
     @staticmethod
-    def _grouped(
-        hits: pl.DataFrame, times: Integers, rejected: Mask | None
-    ) -> Iterator[tuple[Key, Integers, Integers]]:
+    def _grouped(hits: pl.DataFrame, times: Integers) -> Iterator[tuple[Key, Integers]]:
         board, channel = hits["board"].to_numpy(), hits["channel"].to_numpy()
         codes = detector_codes(board, channel)
         order = np.argsort(codes, kind="stable")
         ends = [0, *(np.flatnonzero(np.diff(codes[order])) + 1).tolist(), len(codes)]
         for begin, end in pairwise(ends):
-            rows = order[begin:end]
-            key = int(board[rows[0]]), int(channel[rows[0]])
-            yield key, times[rows], _NONE if rejected is None else times[rows[rejected[rows]]]
+            if begin < end:
+                rows = order[begin:end]
+                yield (int(board[rows[0]]), int(channel[rows[0]])), times[rows]
 
     def _timeline(self, run: int, first_ps: int, last_ps: int, shift: int = FINEST) -> _Timeline:
         timeline = self._timelines.setdefault(run, _Timeline(first_ps, last_ps))
@@ -224,6 +221,11 @@ class RecordedTime(Accumulator):
             stops = np.concatenate([[first], ends - timeline.first_ps, [edges[-1]]])
             gaps[key] = _gaps(np.stack([begins, stops], axis=1).astype(np.float64), counts.get(key), edges)
         return RunTime(timeline.first_ps, edges, counts, gaps, own)
+
+
+def _part(hits: pl.DataFrame, chosen: pl.Series) -> pl.DataFrame:
+    """Detectors and times of some hits, which are few."""
+    return pl.DataFrame([hits[name].filter(chosen) for name in ("board", "channel", "timestamp_ps")])
 
 
 def _sorted(longest: Integers) -> Integers:

@@ -8,7 +8,7 @@ import polars as pl
 from gammapolars.analysis.accumulators.accumulator import Accumulator, State
 from gammapolars.core.flags import FLAGS
 from gammapolars.core.types import Integers, Key
-from gammapolars.streaming.repeats import PLACE, detections
+from gammapolars.streaming.repeats import PLACE, detections, same_as_before
 from gammapolars.streaming.slices import run_of
 
 At = tuple[int, dict[Key, int]]
@@ -84,7 +84,7 @@ def _alike(hits: pl.DataFrame) -> Integers:
     Most hits that share a time are two of a coincidence, which need not be grouped.
     """
     times, board, channel = (hits[name].to_numpy() for name in PLACE)
-    behind = np.flatnonzero(times[1:] == times[:-1]) + 1
+    behind = same_as_before(times)
     doubtful = (board[behind] == board[behind - 1]) & (channel[behind] == channel[behind - 1])
     third = np.diff(behind) == 1
     doubtful[1:] |= third
