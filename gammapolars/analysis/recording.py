@@ -23,7 +23,7 @@ from gammapolars.corrections import Selection, align, aligned_in_order, spread_p
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs
 from gammapolars.io.order import ORDER_COLUMNS
-from gammapolars.streaming.slices import Slice, batches_of, by_run, lazy_frame, slices
+from gammapolars.streaming.slices import Slice, batches_of, by_run, chosen, lazy_frame, slices
 from gammapolars.streaming.time_order import time_ordered
 
 T = TypeVar("T")
@@ -181,7 +181,7 @@ class Recording:
             return hits
         schema = hits.collect_schema()
         needed = self._needed(schema)
-        return hits.select(name for name in schema if self._is_own(name) or name in needed)
+        return chosen(hits, [name for name in schema if self._is_own(name) or name in needed])
 
     def _is_own(self, name: str) -> bool:
         """Whether a column is one of the hits; others are there where the selection needs them."""

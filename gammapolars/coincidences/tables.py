@@ -9,7 +9,7 @@ from gammapolars.coincidences.sample import AUTO, measured
 from gammapolars.core import defaults
 from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.detectors import AnyDetector, AnyDetectors, key_of
-from gammapolars.streaming.slices import SLICE_HITS, in_parallel, lazy_frame, slices
+from gammapolars.streaming.slices import SLICE_HITS, chosen, in_parallel, lazy_frame, slices
 from gammapolars.streaming.time_order import REORDER_PS
 
 
@@ -71,7 +71,7 @@ def pairs(
 
     def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
         ready = measured(rule, hits, auto=random == AUTO) if random else rule
-        needed = hits if wanted is None else hits.select(rule.columns_for(wanted, columns))
+        needed = hits if wanted is None else chosen(hits, rule.columns_for(wanted, columns))
         parts = slices(needed, ready.reach, reorder_ps=reorder_ps, slice_hits=slice_hits)
         yield from in_parallel(ready.pairs_in, parts)
 
@@ -116,7 +116,7 @@ def nearest(
     columns = rule.require(hits)
 
     def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-        needed = hits if wanted is None else hits.select(rule.columns_for(wanted, columns))
+        needed = hits if wanted is None else chosen(hits, rule.columns_for(wanted, columns))
         for part in slices(needed, rule.reach, reorder_ps=reorder_ps, slice_hits=slice_hits):
             yield from rule.pairs_in(part)
 

@@ -4,8 +4,9 @@ Only this module touches polars' unstable interfaces (io sources and `collect_ba
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import chain, groupby, islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
@@ -87,7 +88,22 @@ def lazy_frame(schema: pl.Schema | dict[str, pl.DataType], batches: Batches, *, 
             if left == 0:
                 return
 
-    return register_io_source(source, schema=pl.Schema(schema), is_pure=True, validate_schema=True)
+    frame = register_io_source(source, schema=pl.Schema(schema), is_pure=True, validate_schema=True)
+    setattr(frame, OWN_SOURCE, partial(source, None, None, None, None))
+    return frame
+
+
+OWN_SOURCE = "_gammapolars_batches"
+"""The attribute of a lazy frame that gives its batches without a query."""
+
+
+def chosen(frame: pl.LazyFrame, columns: Iterable[str]) -> pl.LazyFrame:
+    """Some columns of a lazy frame, in this order; of one of ours, read from its source without a query in between."""
+    names = list(columns)
+    selected = frame.select(names)
+    if (own := getattr(frame, OWN_SOURCE, None)) and names:
+        setattr(selected, OWN_SOURCE, partial(own.func, names, None, None, None))
+    return selected
 
 
 def guarded(
@@ -132,7 +148,42 @@ def batches_of(frame: pl.LazyFrame, *, batch_rows: int = SLICE_HITS // 2) -> Ite
     check_process()
     if has_wide_rows(frame.collect_schema()):
         batch_rows = min(batch_rows, WIDE_ROWS)
-    yield from frame.collect_batches(chunk_size=batch_rows, maintain_order=True, engine="streaming")
+    if own := getattr(frame, OWN_SOURCE, None):
+        yield from _regrouped(read_ahead(own()), batch_rows)
+    else:
+        yield from frame.collect_batches(chunk_size=batch_rows, maintain_order=True, engine="streaming")
+
+
+def read_ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items, the next of which is made in another thread while one is worked on."""
+    with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
+        try:
+            following = pool.submit(next, items, None)
+            while (item := following.result()) is not None:
+                following = pool.submit(next, items, None)
+                yield item
+                del item
+        finally:
+            pool.shutdown()
+            if isinstance(items, Generator):
+                items.close()
+
+
+def _regrouped(batches: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+    """The same rows in frames of about so many: small batches together, large ones in parts."""
+    parts: list[pl.DataFrame] = []
+    for batch in batches:
+        parts.append(batch)
+        if (height := sum(part.height for part in parts)) < rows:
+            continue
+        whole = pl.concat(parts)
+        parts = []
+        count = max(round(height / rows), 1)
+        borders = [height * number // count for number in range(count + 1)]
+        for begin, end in pairwise(borders):
+            yield whole[begin:end]
+    if any(part.height for part in parts):
+        yield pl.concat(parts)
 
 
 def pieces(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
