@@ -117,11 +117,38 @@ def read_table(path: Path, what: str) -> pl.DataFrame:
 
 def text_in_parquet(path: Path, key: str) -> str:
     """A text in a Parquet file's metadata."""
-    import pyarrow.parquet
+    if (text := _text_in_footer(path, key)) is not None:
+        return text
+    import pyarrow.parquet  # which takes long, and reads whatever others wrote
 
     with path.open("rb") as file:
         texts: dict[bytes, bytes] = pyarrow.parquet.read_metadata(file).metadata
     return texts[key.encode()].decode()
+
+
+def _text_in_footer(path: Path, key: str) -> str | None:
+    """A text in a Parquet file's footer, where it stands there as most programs write it; else None.
+
+    Texts are in Thrift's compact protocol: a byte that announces a text, its length, itself; key and text in a row.
+    """
+    with path.open("rb") as file:
+        end = file.seek(0, 2) - 8
+        file.seek(max(end, 0))
+        length, magic = int.from_bytes(file.read(4), "little"), file.read()
+        if magic != b"PAR1" or not 0 < length <= end:
+            return None
+        file.seek(end - length)
+        footer = file.read(length)
+    name = key.encode()
+    mark = bytes([0x18, len(name)]) + name + b"\x18"
+    place = footer.rfind(mark) + len(mark)
+    size = shift = 0
+    while place >= len(mark) and place < len(footer):
+        size |= (footer[place] & 0x7F) << shift
+        shift, place = shift + 7, place + 1
+        if footer[place - 1] < 0x80:
+            return footer[place : place + size].decode() if place + size <= len(footer) else None
+    return None
 
 
 def text_in_arrow(path: Path, key: str) -> str:

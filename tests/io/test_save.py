@@ -28,7 +28,7 @@ from gammapolars import io
 from gammapolars.core.errors import InputError, OutputError, UsageError
 from gammapolars.core.system import IS_WINDOWS
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.io import provenance
+from gammapolars.io import columnar, provenance
 from gammapolars.io.arrow_footer import add_metadata, with_metadata
 from gammapolars.io.output import complete_or_nothing
 from gammapolars.streaming.slices import lazy_frame
@@ -646,3 +646,17 @@ def test_a_changed_file_has_another_fingerprint(tmp_path: Path, hits: pl.DataFra
 
     assert before == same
     assert before != other.fingerprint
+
+
+def test_a_text_in_a_parquet_file_is_found_without_pyarrow_and_by_it(tmp_path: Path, pairs: pl.DataFrame) -> None:
+    texts = {"gammapolars": "γ" * 300, "other": "", "also gammapolars": "{}"}
+    gp.save(pairs.lazy(), tmp_path / "pairs.parquet", metadata=lambda: texts)
+
+    for key, text in texts.items():
+        assert columnar._text_in_footer(tmp_path / "pairs.parquet", key) == text
+        assert columnar.text_in_parquet(tmp_path / "pairs.parquet", key) == text
+    assert columnar._text_in_footer(tmp_path / "pairs.parquet", "polars") is None
+    with pytest.raises(KeyError):
+        columnar.text_in_parquet(tmp_path / "pairs.parquet", "polars")
+    (tmp_path / "cut.parquet").write_bytes((tmp_path / "pairs.parquet").read_bytes()[:-9])
+    assert columnar._text_in_footer(tmp_path / "cut.parquet", "other") is None

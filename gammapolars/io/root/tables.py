@@ -193,7 +193,7 @@ def _chunk(
         lost.leave_out(damage.what, first, unread[-1], place=damage.place)
     series = []
     for column, values in arrays.items():
-        whole = _series(column, _signed(values) if schema[column] == pl.Int64 else values)
+        whole = pl.Series(column, _signed(values) if schema[column] == pl.Int64 else values)
         cast = whole if whole.dtype == schema[column] else whole.cast(schema[column], strict=False)
         if column == "timestamp_ps" and not cast.is_between(*TIMES_PS).all():
             cast = cast.to_frame().select(within_times(pl.col(column))).to_series()
@@ -233,15 +233,6 @@ def _signed(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return signed if signed.min() >= 0 else values
 
 
-def _series(column: str, values: npt.NDArray[Any]) -> pl.Series:
-    """An array as a series that shares its buffer."""
-    import pyarrow as pa
-
-    # From its buffer, because pyarrow's conversion of numpy arrays imports pandas.
-    array = pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
-    return pl.Series(_Arrow(array)).alias(column)
-
-
 def text_in(path: Path, key: str) -> str:
     """A text that is stored next to a file's trees; empty where there is none of the name."""
     if (text := parse_text(path, key)) is not None:
@@ -274,14 +265,3 @@ def sink_root(frame: pl.LazyFrame, path: Path, metadata: Callable[[], dict[str, 
         for batch in batches_of(frame.select(list(names))):
             writer.extend({names[column.name]: numbers_of(column, path) for column in batch})
         writer.annotate(metadata())
-
-
-class _Arrow:
-    """An Arrow array only by its C interface: polars takes it as it is, without importing pyarrow's computing."""
-
-    def __init__(self, array: Any) -> None:
-        self._array = array
-
-    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
-        capsules: tuple[object, object] = self._array.__arrow_c_array__(requested_schema)
-        return capsules
