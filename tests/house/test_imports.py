@@ -165,7 +165,7 @@ try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-print(sorted({{"scipy", "iminuit", "plotnine", "pandas", "dask", "distributed"}} & set(sys.modules)))
+print(sorted({{"pyarrow", "scipy", "iminuit", "plotnine", "pandas", "dask", "distributed"}} & set(sys.modules)))
 """
 
     assert python(program, REPOSITORY).splitlines()[-1] == "[]"
