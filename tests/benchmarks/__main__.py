@@ -9,6 +9,7 @@ try:
     from tests.benchmarks.binning import binning
     from tests.benchmarks.coincidences import as_processes, in_process
     from tests.benchmarks.in_memory import in_memory
+    from tests.benchmarks.one_machine import one_machine
 except ImportError as error:
     sys.exit(f"Error: the benchmarks need what is not installed ({error}): pip install '.[benchmark]'")
 
@@ -20,6 +21,7 @@ from tests.benchmarks.reading import reading
 from tests.benchmarks.resources import memory, start
 
 COMPARISONS: dict[str, Callable[[Plan], list[Outcome]]] = {
+    "one-machine": one_machine,
     "in-process": in_process,
     "whole-process": as_processes,
     "reading": reading,
@@ -41,9 +43,11 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3, help="how often each contestant is timed")
     parser.add_argument("--only", choices=COMPARISONS, action="append", help="this comparison; may be repeated")
     parser.add_argument("--data", type=Path, default=ROOT / ".benchmark", help="where runs are kept, to be used again")
+    parser.add_argument("--baseline", type=Path, help="checkout of another version that `one-machine` compares with")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     given = parser.parse_args()
-    plan = Plan(given.data.resolve(), given.hits, given.repeat, LARGE if given.large else (), progress=True)
+    large, baseline = LARGE if given.large else (), given.baseline and given.baseline.resolve()
+    plan = Plan(given.data.resolve(), given.hits, given.repeat, large, progress=True, baseline=baseline)
 
     print(machine())
     print(describe(plan.run()), flush=True)

@@ -24,6 +24,7 @@ class Plan(NamedTuple):
         repeat: how often each contestant is timed.
         large: numbers of hits for what is also done on large runs.
         progress: whether to tell on stderr how the writing of files goes.
+        baseline: a checkout of another version, to compare with; None: none.
     """
 
     folder: Path
@@ -31,6 +32,7 @@ class Plan(NamedTuple):
     repeat: int = 3
     large: tuple[int, ...] = ()
     progress: bool = False
+    baseline: Path | None = None
 
     def run(self, layout: str = "native", hits: int | None = None) -> Path:
         """A simulated run of four HPGe detectors around a Co-60 source, in the page cache.

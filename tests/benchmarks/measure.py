@@ -104,13 +104,14 @@ class Child(NamedTuple):
     peak_mb: float
 
 
-def run_child(*arguments: str | Path) -> Child:
-    """Run a Python process and measure it.
+def run_child(*arguments: str | Path, checkout: Path = ROOT) -> Child:
+    """Run a Python process with the package of a checkout and measure it.
 
     A small process stands between: a child counts the memory of the process that it was forked from as its own peak.
     """
     command = [sys.executable, str(Path(__file__).with_name("child.py")), sys.executable, *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
+    done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[2:])} failed: {done.stderr.strip()}")
     return Child(**json.loads(done.stdout))
