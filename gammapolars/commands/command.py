@@ -23,6 +23,7 @@ from gammapolars.commands.given import note_given
 from gammapolars.commands.help_pages import EXAMPLES, OUTPUT, CommandWithHelp
 from gammapolars.commands.options import Recording
 from gammapolars.commands.streams import is_unicode
+from gammapolars.core.collection import paused_collection
 from gammapolars.core.interrupts import raise_on_interrupt
 from gammapolars.core.memory import check_limit
 from gammapolars.core.visible import visible, visible_json
@@ -159,7 +160,9 @@ def performed(folder: str, options: Any) -> "CommandSummary":
         options: its record of options.
     """
     check_limit()
-    run, started = import_module(f"{folder}.run"), time.perf_counter()
+    with paused_collection():  # no cycle of what an import makes is unused
+        run = import_module(f"{folder}.run")
+    started = time.perf_counter()
     raise_on_interrupt()
     with guarded_outputs(options), ExitStack() as stack:
         if hasattr(run, "check"):
