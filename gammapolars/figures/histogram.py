@@ -14,7 +14,7 @@ from gammapolars.figures import axes, bins
 from gammapolars.figures import theme as house
 from gammapolars.figures.facets import DETECTOR
 from gammapolars.figures.finish import finish
-from gammapolars.figures.geoms import geom_band
+from gammapolars.figures.geoms import geom_band, geom_filled_line
 from gammapolars.figures.panels import panels
 from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import OVERLAY
@@ -83,22 +83,22 @@ def histogram_layers(frame: pl.DataFrame, x: str, inputs: Inputs, *, floor: floa
 
     Without several inputs, the area below the line is tinted where counts are not net.
     """
-    layers: list[Any] = []
     points = bins.outline(frame, x)
-    if has_band(frame):
-        unc = pl.col("variance").clip(lower_bound=0).sqrt()
-        ends = points.with_columns(bottom=pl.col("counts") - unc, top=pl.col("counts") + unc)
-        fill = p9.aes(x, ymin="bottom", ymax="top", **({"fill": OVERLAY} if inputs else {}))
-        look: dict[str, Any] = {"alpha": 0.2} if inputs else {"alpha": 0.45, "fill": house.SKY}
-        layers.append(geom_band(fill, data=ends, inherit_aes=False, show_legend=False, **look))
-    elif not inputs:
-        base = points.with_columns(base=pl.lit(floor or 0.0))
-        layers.append(geom_band(p9.aes(ymin="base", ymax="counts"), data=base, fill=house.BLUE, alpha=0.25))
+    unc = pl.col("variance").clip(lower_bound=0).sqrt()
+    ends = points.with_columns(bottom=pl.col("counts") - unc, top=pl.col("counts") + unc) if has_band(frame) else None
     if not inputs:
-        return [*layers, p9.geom_path(color=house.BLUE, size=0.35)]
-    look = p9.aes(color=OVERLAY, linetype=OVERLAY, group=OVERLAY)
-    scales = inputs.scales("color", "linetype", *(["fill"] if has_band(frame) else []))
-    return [*layers, p9.geom_path(look, size=0.45), *scales]
+        line: dict[str, Any] = {"color": house.BLUE, "size": 0.35}
+        if ends is None:
+            base, edges = points.with_columns(base=pl.lit(floor or 0.0)), p9.aes(ymin="base", ymax="counts")
+            return [geom_filled_line(edges, data=base, fill=house.BLUE, alpha=0.25, **line)]
+        edges = p9.aes(x, "counts", ymin="bottom", ymax="top")
+        return [geom_filled_line(edges, data=ends, inherit_aes=False, fill=house.SKY, alpha=0.45, **line)]
+    layers: list[Any] = [p9.geom_path(p9.aes(color=OVERLAY, linetype=OVERLAY, group=OVERLAY), size=0.45)]
+    if ends is None:
+        return [*layers, *inputs.scales("color", "linetype")]
+    fill = p9.aes(x, ymin="bottom", ymax="top", fill=OVERLAY)
+    band = geom_band(fill, data=ends, inherit_aes=False, show_legend=False, alpha=0.2)
+    return [band, *layers, *inputs.scales("color", "linetype", "fill")]
 
 
 def comparison(

@@ -9,13 +9,16 @@ from gammapolars.figures import axes, bins
 from gammapolars.figures import theme as house
 from gammapolars.figures.facets import DETECTOR, facets_of
 from gammapolars.figures.finish import finish
-from gammapolars.figures.geoms import geom_band
+from gammapolars.figures.geoms import geom_band, geom_filled_line
 from gammapolars.figures.histogram import Inputs
 from gammapolars.figures.panels import panels
 from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import OVERLAY, Frame, collected, require, with_detectors, with_overlay
 
 MOST_BINS = 300
+
+OF_INPUT = ("color", "fill", "linetype")
+"""What distinguishes inputs."""
 
 
 def rates(
@@ -47,12 +50,11 @@ def rates(
     note += "band: ±1σ (Poisson); dashed: mean of the run"
     note += facets.note("; {} detectors with the most hits") or ""
     plot = house.compose(
-        p9.ggplot(points, p9.aes("time_s", "rate", color=OVERLAY, fill=OVERLAY, linetype=OVERLAY)),
+        p9.ggplot(points, p9.aes("time_s", "rate", **(dict.fromkeys(OF_INPUT, OVERLAY) if inputs else {}))),
         p9.geom_blank(p9.aes("time_s", "y"), data=_least_span(frame), inherit_aes=False),
-        geom_band(p9.aes(ymin="low", ymax="high"), alpha=0.25 if inputs else 0.45, color="none"),
-        p9.geom_path(size=0.5),
+        _curves(is_overlaid=bool(inputs)),
         _mean_lines(means, is_overlaid=bool(inputs)),
-        inputs.scales("color", "fill", "linetype") if inputs else _of_one(),
+        inputs.scales(*OF_INPUT) if inputs else [],
         panels("facet", ncol=facets.columns, scales="free_y"),
         axes.number_axis(style.letters // facets.columns, expand=(0, 0)),
         p9.scale_y_continuous(labels=axes.number_labels),
@@ -68,13 +70,12 @@ def rates(
     return finish(plot, style)
 
 
-def _of_one() -> list[Any]:
-    """The scales of a figure of one input."""
-    return [
-        p9.scale_color_manual({"": house.BLUE}),
-        p9.scale_fill_manual({"": house.SKY}),
-        p9.scale_linetype_manual({"": "solid"}),
-    ]
+def _curves(*, is_overlaid: bool) -> list[Any]:
+    """Rates with their bands."""
+    band = p9.aes(ymin="low", ymax="high")
+    if not is_overlaid:
+        return [geom_filled_line(band, color=house.BLUE, size=0.5, fill=house.SKY, alpha=0.45)]
+    return [geom_band(band, alpha=0.25, color="none"), p9.geom_path(size=0.5)]
 
 
 def _mean_lines(means: pl.DataFrame, *, is_overlaid: bool) -> p9.geom_hline:

@@ -105,7 +105,7 @@ def test_spectrum_has_a_log_axis_labels_with_units_and_all_counts(cobalt: Analys
     assert plot.labels.x == "Energy (keV)"
     assert plot.labels.y == "Counts per 2 keV"
     assert has_log_axis(plot)
-    assert {"geom_band", "geom_path", "geom_places"} <= set(layers(plot))
+    assert {"geom_filled_line", "geom_places"} <= set(layers(plot))
     labels = layer_data(plot, "geom_places")
     assert set(labels["label"]) == {"Co-60 1173"}
     assert labels["x"].to_list() == [1173.2] * 4

@@ -27,11 +27,14 @@ SPECTRUM = pl.DataFrame(
 DETECTORS = Detectors((Detector(0, 3, "HPGe-3"), Detector(0, 4, "HPGe-4")))
 
 
+LINES = ("geom_path", "geom_filled_line")
+
+
 def scaled(plot: p9.ggplot, side: str = "y") -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """What the first layer that has it is drawn with, along one side, in the units of the axis."""
     plot._setup()
     plot._build()
-    data = next(layer.data for layer in plot.layers if type(layer.geom).__name__ == "geom_path")
+    data = next(layer.data for layer in plot.layers if type(layer.geom).__name__ in LINES)
     return np.asarray(data[side], np.float64)
 
 
@@ -226,13 +229,13 @@ def test_net_counts_have_bands_that_do_not_vanish_on_a_logarithmic_axis() -> Non
 
     plot = gp.plot.spectrum(net, note="net of chance")
 
-    band = next(layer for layer in plot.layers if type(layer.geom).__name__ == "geom_band")._data
+    band = next(layer for layer in plot.layers if type(layer.geom).__name__ == "geom_filled_line")._data
     ends = [count - unc**0.5 for count, unc in net.select("counts", "variance").iter_rows()]
     assert band["bottom"].gather_every(2).to_list() == pytest.approx(ends)
     assert plot.labels.subtitle == "net of chance; band: ±1σ"
     plot._setup()
     plot._build()
-    shown = next(layer for layer in plot.layers if type(layer.geom).__name__ == "geom_band").data
+    shown = next(layer for layer in plot.layers if type(layer.geom).__name__ == "geom_filled_line").data
     assert np.isfinite(shown[["ymin", "ymax"]].to_numpy()).all()
     assert shown["ymin"].min() == pytest.approx(np.log10(0.5))
 
