@@ -1,6 +1,7 @@
 """Events: hits that belong together by time, cut into groups by a window, all groups at once, and numbered."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -14,7 +15,7 @@ from gammapolars.core.frames import AnyFrame, lazy
 from gammapolars.core.types import Integers, Mask
 from gammapolars.core.units import format_ps, parse_window
 from gammapolars.core.wording import setting
-from gammapolars.streaming.slices import SLICE_HITS, in_parallel, lazy_frame, slices
+from gammapolars.streaming.slices import SLICE_HITS, in_parallel, lazy_frame, pieces, slices
 from gammapolars.streaming.time_order import REORDER_PS
 
 WindowRef = Literal["first", "last"]
@@ -78,8 +79,10 @@ def _cut_long(times: Integers, window_ps: int, starts: Mask) -> None:
     a hit, is `following`; those that do begin one are reached from the stretches' first hits in steps of 1, 2, 4, …
     events, so that a run without any gap takes some twenty passes over it, and not one an event.
     """
-    first = np.flatnonzero(starts)
-    end = np.append(first[1:], len(times))
+    later = np.flatnonzero(~starts)
+    last = np.flatnonzero(np.diff(later, append=len(times) + 1) != 1)  # of each stretch of several hits
+    end = later[last] + 1
+    first = later[np.append(0, last[:-1] + 1)] - 1 if len(later) else later
     spans = times[end - 1] - times[first]
     long = spans > window_ps
     if not long.any():
@@ -182,10 +185,10 @@ class Counts(NamedTuple):
 
 
 class _Block(NamedTuple):
-    """Whole events: their hits, the row of the first hit of each, and the number of the first of them."""
+    """Whole events: their hits, of which some begin one, and the number of the first of them."""
 
     hits: pl.DataFrame
-    starts: npt.NDArray[Any]
+    starts: Mask
     number: int
 
 
@@ -241,24 +244,24 @@ class EventRule:
     def _blocks(self, frames: Iterable[pl.DataFrame]) -> Iterator[_Block]:
         waiting: pl.DataFrame | None = None
         run, number = None, 0
-        for frame in frames:
+        for frame in chain.from_iterable(map(pieces, frames)):
             used = frame.filter(~has_any(self._mask)) if self._mask else frame
             if used.is_empty():
                 continue
             now = used["run"][0] if "run" in used.columns else None
             if waiting is not None and now != run:
-                yield _Block(waiting, np.zeros(1, np.int64), number)
+                yield _one_event(waiting, number)
                 waiting, number = None, number + 1
             run = now
-            hits = used if waiting is None else pl.concat([waiting, used])
-            starts = np.flatnonzero(self._starts(hits))
-            if len(starts) > 1:
-                yield _Block(hits[: int(starts[-1])], starts[:-1], number)
-                number += len(starts) - 1
-            waiting = hits[int(starts[-1]) :]
+            hits = used if waiting is None else pl.concat([waiting, used], rechunk=True)
+            starts = self._starts(hits)
+            if last := int(hits.height - 1 - starts[::-1].argmax()):
+                yield _Block(hits[:last], starts[:last], number)
+                number += int(np.count_nonzero(starts[:last]))
+            waiting = hits[last:]
             self._check(waiting.height, waiting)
         if waiting is not None:
-            yield _Block(waiting, np.zeros(1, np.int64), number)
+            yield _one_event(waiting, number)
 
     def _starts(self, hits: pl.DataFrame) -> Mask:
         return event_starts(hits["timestamp_ps"].to_numpy(), self.window_ps, self.window_ref)
@@ -273,19 +276,13 @@ class EventRule:
             )
 
     def _tables(self, block: _Block) -> Iterator[tuple[pl.DataFrame, Counts]]:
-        lengths = np.diff(np.append(block.starts, block.hits.height))
-        longest = int(np.argmax(lengths))
-        self._check(int(lengths[longest]), block.hits[int(block.starts[longest]) :])
-        numbers = np.repeat(np.arange(len(lengths), dtype=np.uint64), lengths)
-        multiplicity = _multiplicity(block.hits, numbers, lengths)
-        counted = np.bincount(multiplicity)
-        times = block.hits["timestamp_ps"]
-        begins = times.gather(np.repeat(block.starts, lengths))
-        table = block.hits.drop(COLUMNS, strict=False).with_columns(
-            event=pl.Series(numbers + np.uint64(block.number)),
-            multiplicity=pl.Series(np.repeat(multiplicity.astype(np.uint16), lengths)),
-            time_in_event_ps=times - begins,
-        )
+        hits, starts, number = block
+        if hits.height > MOST_HITS:
+            first = np.append(np.flatnonzero(starts), hits.height)
+            longest = int(np.diff(first).argmax())
+            self._check(int(first[longest + 1] - first[longest]), hits[int(first[longest]) :])
+        columns, counted = _event_columns(hits, starts, number)
+        table = hits.drop(COLUMNS, strict=False).with_columns(columns)
         below: dict[tuple[int, int], int] = {}
         if self.min_multiplicity > 1:
             enough = pl.col("multiplicity") >= self.min_multiplicity
@@ -294,18 +291,42 @@ class EventRule:
         yield table, Counts(counted, below)
 
 
-def _multiplicity(
-    hits: pl.DataFrame, numbers: npt.NDArray[np.uint64], lengths: npt.NDArray[Any]
-) -> npt.NDArray[np.int64]:
-    """How many different detectors fired in each event; only those of several hits need counting."""
-    found = np.ones(len(lengths), np.int64)
-    several = lengths > 1
-    rows = np.flatnonzero(np.repeat(several, lengths))
-    if len(rows):
-        detector = (hits[name].to_numpy()[rows] for name in ("board", "channel"))
-        different = fired(numbers[rows], *detector) >> np.uint64(32)
-        found[several] = np.bincount(different.astype(np.int64), minlength=len(lengths))[several]
-    return found
+def _one_event(hits: pl.DataFrame, number: int) -> _Block:
+    return _Block(hits, np.arange(hits.height) == 0, number)
+
+
+def _event_columns(hits: pl.DataFrame, starts: Mask, number: int) -> tuple[list[pl.Series], npt.NDArray[np.int64]]:
+    """The columns of events, and how many events there are of each multiplicity, from 0.
+
+    Most events have one hit: only the others are looked at more closely.
+    """
+    later = np.flatnonzero(~starts)
+    is_second = np.diff(later, prepend=-1) != 1  # of an event; no hit before the first of all is later than another
+    place = np.cumsum(is_second) - 1  # among the events of several hits
+    first = later[is_second] - 1
+    of_several = _multiplicity(hits, np.append(first, later), np.append(np.arange(len(first)), place))
+    multiplicity = np.ones(hits.height, np.uint16)
+    multiplicity[first], multiplicity[later] = of_several, of_several[place]
+    times, since = hits["timestamp_ps"].to_numpy(), np.zeros(hits.height, np.int64)
+    since[later] = times[later] - times[first][place]
+    events = np.cumsum(starts, dtype=np.uint64)
+    counted = np.bincount(of_several, minlength=2)
+    counted[1] += int(events[-1]) - len(first)
+    events += np.uint64(number)
+    events -= np.uint64(1)
+    return [
+        pl.Series("event", events),
+        pl.Series("multiplicity", multiplicity),
+        pl.Series("time_in_event_ps", since),
+    ], counted
+
+
+def _multiplicity(hits: pl.DataFrame, rows: npt.NDArray[Any], place: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """How many different detectors fired in each event of several hits, by the rows of these and their events."""
+    if not len(rows):
+        return np.empty(0, np.int64)
+    detector = (hits[name].to_numpy()[rows] for name in ("board", "channel"))
+    return np.bincount((fired(place.astype(np.uint64), *detector) >> np.uint64(32)).astype(np.int64))
 
 
 def detector_counts(hits: pl.DataFrame) -> dict[tuple[int, int], int]:
