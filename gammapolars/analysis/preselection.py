@@ -12,7 +12,7 @@ from gammapolars.coincidences.add_back import ADDED
 from gammapolars.core.records import Part
 from gammapolars.corrections import calibrate
 from gammapolars.detectors import Detectors
-from gammapolars.streaming.slices import Slice, slices
+from gammapolars.streaming.slices import Slice, pieces, slices
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,11 @@ class Preselection:
         add_back, vetoes = self._add_back, self._vetoes
         return (add_back.window_ps if add_back else 0) + (vetoes.reach_ps if vetoes else 0)
 
+    @property
+    def takes_away(self) -> bool:
+        """Whether there is add-back or a veto: else all hits are left."""
+        return self.adds_back or bool(self._parsed)
+
     def _begin(self, removed: int = 0) -> None:
         self.read = HitTally()
         kinds = [one.kind for one in self._parsed]
@@ -106,7 +111,8 @@ class Preselection:
 
     def _calibrated(self, parts: Iterator[Slice]) -> Iterator[pl.DataFrame]:
         for part in parts:
-            self.read.add_hits(part.own)
+            for hits in pieces(part.own):
+                self.read.add_hits(hits)
             yield calibrate(part.own.lazy(), self._detectors).collect() if len(self._detectors) else part.own
 
     def state(self) -> State:

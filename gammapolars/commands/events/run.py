@@ -55,14 +55,19 @@ class EventSummary(RunSummary):
 
 
 class _Built:
-    """The fate of the hits on the way to events, in one collecting of them."""
+    """The fate of the hits on the way to events, in one collecting of them.
 
-    def __init__(self) -> None:
+    Args:
+        preselection: hits come from: they are counted there already, where it takes none away.
+    """
+
+    def __init__(self, preselection: Preselection) -> None:
+        self._preselection = preselection
         self.begin()
 
     def begin(self) -> None:
         """Count anew."""
-        self.kept, self.steps, self.triples = HitTally(), ClockSteps(), 0
+        self._kept, self.steps, self.triples = HitTally(), ClockSteps(), 0
         self.by_multiplicity = np.zeros(1, np.int64)
         self.below: Counter[tuple[int, int]] = Counter()
 
@@ -78,9 +83,15 @@ class _Built:
 
     def _seen(self, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         for frame in frames:
-            self.kept.add_hits(frame)
+            if self._preselection.takes_away:
+                self._kept.add_hits(frame)
             self.steps.add_hits(frame)
             yield frame
+
+    @property
+    def kept(self) -> HitTally:
+        """The hits of which events are built."""
+        return self._kept if self._preselection.takes_away else self._preselection.read
 
     def counting(self, triples: pl.LazyFrame) -> pl.LazyFrame:
         """The same triples, counted on the way."""
@@ -119,8 +130,9 @@ def events(options: EventsOptions, recording: Recording) -> EventSummary:
         reject=recording.masks(options.reject),
         min_multiplicity=options.min_multiplicity,
     )
-    detectors, built = recording.detectors, _Built()
+    detectors = recording.detectors
     preselection = Preselection(detectors, add_back=options.add_back, vetoes=options.veto or ())
+    built = _Built(preselection)
     recording = replace(recording, preselection=preselection)
     rule.require(recording.recorded)
     schema = rule.schema(preselection.columns(recording.schema))
