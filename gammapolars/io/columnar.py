@@ -10,7 +10,7 @@ import polars as pl
 from gammapolars.core.errors import InputError, first_line
 from gammapolars.core.schema import ADC_COLUMNS, HITS, DType
 from gammapolars.core.small_files import read_small
-from gammapolars.io import untrusted
+from gammapolars.io import hits_parquet, untrusted
 from gammapolars.io.adc_width import adc_type_in
 from gammapolars.io.arrow_footer import add_metadata
 from gammapolars.io.compass import csv as compass_csv
@@ -167,6 +167,9 @@ def text_in_arrow(path: Path, key: str) -> str:
 
 def sink_parquet(frame: pl.LazyFrame, path: Path, metadata: Metadata) -> None:
     """Write Parquet; the provenance goes into the file's key-value metadata."""
+    if hits_parquet.is_of_hits(frame.collect_schema()):
+        hits_parquet.sink(frame, path, metadata)
+        return
     failed: list[BaseException] = []
 
     def texts(_: object) -> dict[str, str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from gammapolars import io
 from gammapolars.core.errors import InputError, OutputError, UsageError
 from gammapolars.core.system import IS_WINDOWS
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.io import columnar, provenance
+from gammapolars.io import columnar, hits_parquet, provenance, untrusted
 from gammapolars.io.arrow_footer import add_metadata, with_metadata
 from gammapolars.io.output import complete_or_nothing
 from gammapolars.streaming.slices import lazy_frame
@@ -228,6 +229,40 @@ def test_a_frame_of_anything_is_saved(tmp_path: Path) -> None:
     assert_frame_equal(pl.read_parquet(tmp_path / "counts.parquet"), counts)
     with uproot.open(tmp_path / "counts.root") as file:
         assert file["pairs"]["counts"].array(library="np").tolist() == [3, 4]
+
+
+@given(
+    st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1) | st.none(), st.integers(0, 9), st.floats() | st.none())),
+    st.integers(1, 9),
+    st.integers(1, 5),
+)
+def test_any_times_of_hits_come_back_from_parquet(rows: list[tuple[Any, int, Any]], size: int, group: int) -> None:
+    """By their differences, which may be longer than 64 bits, in row groups of any size."""
+    schema = {"timestamp_ps": pl.Int64, "adc": pl.UInt16, "energy_kev": pl.Float64}
+    hits = pl.DataFrame(rows, schema, orient="row").with_row_index("event").cast({"event": pl.UInt64})
+    lazily = lazy_frame(hits.schema, lambda names: (part.select(names) for part in hits.iter_slices(size)))
+    with NamedTemporaryFile(suffix=".parquet") as file, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hits_parquet, "GROUP_ROWS", group)
+        hits_parquet.sink(lazily, Path(file.name), lambda: {"made": "here"})
+
+        assert_frame_equal(pl.read_parquet(file.name), hits)
+        assert_frame_equal(untrusted.scan_parquet(Path(file.name)).collect(), hits)
+        texts: dict[bytes, bytes] = pyarrow.parquet.read_metadata(file.name).metadata
+        assert texts[b"made"] == b"here"
+
+
+def test_hits_in_parquet_are_short(tmp_path: Path) -> None:
+    """Times by their differences: random ones, 100 us apart on average, in less than 32 bits instead of 64."""
+    times = np.random.default_rng(1).exponential(1e8, 20_000).cumsum().astype(np.int64)
+    hits = pl.DataFrame({"timestamp_ps": times, "event": np.arange(20_000)})
+
+    gp.save(hits.lazy(), tmp_path / "hits.parquet")
+
+    group = pyarrow.parquet.read_metadata(tmp_path / "hits.parquet").row_group(0)
+    sizes = [group.column(place).total_compressed_size for place in range(2)]
+    assert all("DELTA_BINARY_PACKED" in group.column(place).encodings for place in range(2))
+    assert sizes[0] < 20_000 * 4
+    assert sizes[1] < 2000
 
 
 NOT_ON_WINDOWS = pytest.mark.skipif(IS_WINDOWS, reason="Windows has no such names")
