@@ -15,7 +15,7 @@ from gammapolars.core.pulse_shape import PSD
 from gammapolars.core.schema import DType, floats
 from gammapolars.core.types import Floats, Range
 from gammapolars.peaks.likelihood import inverse
-from gammapolars.peaks.minimum import Minimum, minimum
+from gammapolars.peaks.minimum import Minimum, Point, minimum
 
 KEYS = ("board", "channel", "run")
 
@@ -112,8 +112,8 @@ class _Gaussians:
     def bins(self) -> int:
         return len(self.counts)
 
-    def at(self, parameters: Floats) -> tuple[float, Floats, Floats]:
-        """The cost, its slopes, and the Fisher information."""
+    def at(self, parameters: Floats) -> Point:
+        """The cost and its derivatives."""
         expected = np.full(self.bins, parameters[-1] + TINY)
         slopes = []
         for area, place, sigma in parameters[:-1].reshape(-1, 3):
@@ -126,7 +126,28 @@ class _Gaussians:
         filled = self.counts > 0
         logs = self.counts[filled] * np.log(self.counts[filled] / expected[filled])
         cost = 2 * float((expected - self.counts).sum() + logs.sum())
-        return cost, 2 * jacobian @ (1 - self.counts / expected), (jacobian / expected) @ jacobian.T
+        pull = 1 - self.counts / expected
+
+        def rest() -> Floats:
+            further = (jacobian * (self.counts / expected - 1) / expected) @ jacobian.T
+            return np.asarray(further + self._second(parameters, pull), np.float64)
+
+        return Point(cost, 2 * jacobian @ pull, (jacobian / expected) @ jacobian.T, rest)
+
+    def _second(self, parameters: Floats, weights: Floats) -> Floats:
+        """The sums of the second derivatives of the expected counts, each bin with its weight."""
+        matrix = np.zeros((len(parameters), len(parameters)))
+        at_edges = np.append(0.0, weights) - np.append(weights, 0.0)
+        for number, (area, place, sigma) in enumerate(parameters[:-1].reshape(-1, 3)):
+            z = (self.edges - place) / sigma
+            first = at_edges * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+            one, two, three, four = (float(first @ z**power) for power in range(4))
+            by_area, by_place = np.array([-one, -two]) / sigma, np.array([-two, one - three]) * area / sigma**2
+            block = [[0.0, *by_area], [by_area[0], *by_place], [by_area[1], by_place[1], 0.0]]
+            block[2][2] = area * (2 * two - four) / sigma**2
+            here = slice(3 * number, 3 * number + 3)
+            matrix[here, here] = block
+        return matrix
 
 
 def _fit(cost: _Gaussians, peaks: list[tuple[float, float, float]]) -> Minimum:
@@ -136,7 +157,7 @@ def _fit(cost: _Gaussians, peaks: list[tuple[float, float, float]]) -> Minimum:
     start = np.array([*chain.from_iterable(peaks), max(1e-3, 1e-3 * total / cost.bins)])
     low = np.array([*[0.0, edges[0], 0.2 * width] * len(peaks), 0.0])
     high = np.array([*[2 * total, edges[-1], span] * len(peaks), total])
-    return minimum(cost, start, low, high, np.ones(len(start), np.bool_))
+    return minimum(cost, start, low, high)
 
 
 def _starts(edges: Floats, counts: Floats) -> Iterator[list[tuple[float, float, float]]]:
@@ -171,7 +192,7 @@ def _row(edges: Floats, counts: Floats) -> list[float | str | None]:
     if one - best.cost < LEAST_GAIN:
         return [*nothing, "no second peak"]
     chi2_ndf = best.cost / (len(counts) - len(best.parameters))
-    covariance = inverse(cost.at(best.parameters)[2]) * max(1.0, chi2_ndf)
+    covariance = inverse(cost.at(best.parameters).information) * max(1.0, chi2_ndf)
     order = np.argsort(best.parameters[1:-1:3])
     areas, places, sigmas = (np.asarray(3 * order + number) for number in range(3))
     values, uncs = best.parameters, np.sqrt(np.maximum(np.diag(covariance), 0.0))

@@ -266,8 +266,8 @@ def _with_one_more(
     if place is not None:
         trials.append(np.sort(np.append(at, place)))
     least_gain = -math.inf if _is_poor(fit) or _too_wide(fit, knowledge) else LEAST_GAIN
-    pairs = [line_pair(data, fit, number, knowledge) for number in range(len(at))]
-    likely = sorted((pair for pair in pairs if pair and pair.gain > least_gain), key=lambda pair: -pair.gain)
+    pairs = [line_pair(data, fit, number, knowledge, least_gain) for number in range(len(at))]
+    likely = sorted((pair for pair in pairs if pair), key=lambda pair: -pair.gain)
     trials += [pair.positions for pair in likely[:MOST_TRIALS]]
     best = None
     for positions in trials:

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import nnls
 
 from gammapolars.core.constants import FWHM_PER_SIGMA
-from gammapolars.core.types import Floats, Mask
-from gammapolars.peaks.minimum import minimum
+from gammapolars.core.nonnegative import nonnegative
+from gammapolars.core.types import Floats
+from gammapolars.peaks.expected import Expected
+from gammapolars.peaks.minimum import Point, minimum
 from gammapolars.peaks.model import FURTHER, SHAPE, Model
 
 TINY = 1e-9
@@ -121,7 +122,7 @@ class RegionFit:
 
 
 class Cost:
-    """-2 ln L of a region's counts, with its slopes and the information that they hold.
+    """-2 ln L of a region's counts, with its slopes and the information that they hold, by the free parameters.
 
     Where variances are larger than counts by a factor (sums of weights, scaled spectra), counts and expectation are
     divided by it (Bohm and Zech 2014, Nucl. Instrum. Methods A 748, 1). Where counts can be negative, as after a
@@ -129,7 +130,7 @@ class Cost:
     add to the cost.
     """
 
-    def __init__(self, model: Model, counts: Floats, variance: Floats, knowledge: Knowledge) -> None:
+    def __init__(self, model: Model, counts: Floats, variance: Floats, knowledge: Knowledge, start: Floats) -> None:
         self._model = model
         self._counts = counts
         self.is_poisson = bool((counts >= 0).all())
@@ -138,50 +139,72 @@ class Cost:
         self._weight = 1 / np.maximum(variance, max(0.1 * spread / max(len(counts), 1), TINY))
         nonzero = counts[counts > 0]
         self._logs = float(nonzero @ np.log(nonzero))
-        known = zip(_places(model), knowledge, strict=False)
-        self._priors = [(place, prior.value, prior.unc) for place, prior in known if prior.unc]
+        self._fixed = start
+        known = list(zip(_places(model), knowledge, strict=False))
+        self.free = np.ones(len(start), np.bool_)
+        self.free[[place for place, prior in known if prior.unc == 0.0]] = False
+        number = np.cumsum(self.free) - 1
+        self._priors = [(int(number[place]), prior.value, prior.unc) for place, prior in known if prior.unc]
+
+    @property
+    def start(self) -> Floats:
+        """The free parameters where the fit begins."""
+        return self._fixed[self.free]
 
     @property
     def bins(self) -> int:
         """Number of bins of the region."""
         return len(self._counts)
 
-    def at(self, parameters: Floats) -> tuple[float, Floats, Floats]:
-        """The cost, its derivatives by the parameters, and their information."""
-        slopes = self._model.slopes(parameters)
-        peaks, coefficients = slice(0, len(self._model.sigmas)), self._model.coefficients
-        expected = parameters[peaks] @ slopes[peaks] + parameters[coefficients] @ slopes[coefficients]
-        departures = [(parameters[place] - value) / unc for place, value, unc in self._priors]
+    def parameters(self, values: Floats) -> Floats:
+        """All parameters, from those that are free."""
+        parameters = self._fixed.copy()
+        parameters[self.free] = values
+        return parameters
+
+    def at(self, values: Floats) -> Point:
+        """The cost and its derivatives by the free parameters."""
+        there = self._model.at(self.parameters(values), self.free)
+        expected, slopes = there.counts, there.slopes
         if self.is_poisson:
             safe = np.maximum(expected, TINY)
-            pull = 2 * self.scale * (1 - self._counts / safe)
+            pull = self.scale * (1 - self._counts / safe)
             excess = float(safe.sum()) - self._total - float(self._counts @ np.log(safe)) + self._logs
             value = 2 * self.scale * excess
             weight = self.scale / np.maximum(expected, LEAST_CURVED)
         else:
-            pull = 2 * self._weight * (expected - self._counts)
-            value = 0.5 * float(pull @ (expected - self._counts))
+            pull = self._weight * (expected - self._counts)
+            value = float(pull @ (expected - self._counts))
             weight = self._weight
-        gradient = slopes @ pull
+        gradient = slopes @ (2 * pull)
         matrix = (slopes * weight) @ slopes.T
-        for (place, _, unc), departure in zip(self._priors, departures, strict=True):
+        for place, known, unc in self._priors:
+            departure = (float(values[place]) - known) / unc
             value += departure**2
             gradient[place] += 2 * departure / unc
             matrix[place, place] += 1 / unc**2
-        return value, np.asarray(gradient, np.float64), np.asarray(matrix, np.float64)
+        return Point(value, gradient, matrix, lambda: self._rest(there, pull, weight))
 
-    def information(self, parameters: Floats) -> Floats:
-        """The Fisher information of the parameters: half of the cost's expected second derivatives."""
-        slopes = self._model.slopes(parameters)
-        weight = self.scale / np.maximum(self._model.expected(parameters), LEAST_EXPECTED)
-        matrix = (slopes * (weight if self.is_poisson else self._weight)) @ slopes.T
+    def _rest(self, there: Expected, pull: Floats, weight: Floats) -> Floats:
+        """Half of the second derivatives of the cost, less the information."""
+        rest = there.second(pull)
+        if self.is_poisson:
+            safe = np.maximum(there.counts, TINY)
+            rest += (there.slopes * (self.scale * self._counts / safe**2 - weight)) @ there.slopes.T
+        return rest
+
+    def information(self, values: Floats) -> Floats:
+        """The Fisher information of the free parameters: half of the cost's expected second derivatives."""
+        there = self._model.at(self.parameters(values), self.free)
+        weight = self.scale / np.maximum(there.counts, LEAST_EXPECTED)
+        matrix = (there.slopes * (weight if self.is_poisson else self._weight)) @ there.slopes.T
         for number, _, unc in self._priors:
             matrix[number, number] += 1 / unc**2
         return np.asarray(matrix, np.float64)
 
-    def chi2(self, parameters: Floats) -> float:
+    def chi2(self, values: Floats) -> float:
         """Pearson's χ²."""
-        expected = self._model.expected(parameters)
+        expected = self._model.expected(self.parameters(values))
         if not self.is_poisson:
             return float(self._weight @ (self._counts - expected) ** 2)
         return float(self.scale * ((self._counts - expected) ** 2 / np.maximum(expected, LEAST_EXPECTED)).sum())
@@ -198,31 +221,33 @@ def fit_region(counts: Floats, variance: Floats, model: Model, positions: Floats
 
     Counts and variances are those of the model's bins; positions are where its peaks are looked for, in bins.
     """
-    cost = Cost(model, counts, variance, knowledge)
-    start = _start(counts, variance, model, positions, knowledge)
-    low, high, free = _limits(model, knowledge, is_poisson=cost.is_poisson)
-    at = positions
+    cost = Cost(model, counts, variance, knowledge, _start(counts, variance, model, positions, knowledge))
+    free, start = cost.free, cost.start
+    low, high = (limits[free] for limits in _limits(model, is_poisson=cost.is_poisson))
+    at, here = positions, slice(len(positions), 2 * len(positions))
     for _ in range(MOST_CENTRED):
-        here = slice(len(at), 2 * len(at))
         inner_low, inner_high = _apart(at, model.sigmas)
         low[here] = np.maximum(positions - REACH * model.sigmas, inner_low)
         high[here] = np.minimum(positions + REACH * model.sigmas, inner_high)
-        found = minimum(cost, start, low, high, free)
+        found = minimum(cost, start, low, high)
         start, at = found.parameters, found.parameters[here]
         if not (found.at_limit[here] & ((at == inner_low) | (at == inner_high))).any():
             break
-    parameters, measured = found.parameters, free & ~found.at_limit
+    parameters, at_limit = cost.parameters(found.parameters), np.zeros(len(free), np.bool_)
+    at_limit[free] = found.at_limit
+    measured = free & ~at_limit
     covariance = np.zeros((len(parameters), len(parameters)))
-    covariance[np.ix_(measured, measured)] = inverse(cost.information(parameters)[np.ix_(measured, measured)])
+    information = cost.information(found.parameters)[np.ix_(~found.at_limit, ~found.at_limit)]
+    covariance[np.ix_(measured, measured)] = inverse(information)
     return RegionFit(
         model,
         parameters,
         covariance,
         found.cost,
-        cost.chi2(parameters),
+        cost.chi2(found.parameters),
         max(model.bins - int(measured.sum()), 1),
         found.is_minimum and bool((np.diag(covariance) >= 0).all()),
-        tuple(name for name, is_narrow in zip(model.names, found.at_limit, strict=True) if is_narrow),
+        tuple(name for name, is_narrow in zip(model.names, at_limit, strict=True) if is_narrow),
         scale=cost.scale if cost.is_poisson else None,
     )
 
@@ -237,17 +262,15 @@ def _apart(positions: Floats, sigmas: Floats) -> tuple[Floats, Floats]:
     return positions - np.append(np.inf, between), positions + np.append(between, np.inf)
 
 
-def _limits(model: Model, knowledge: Knowledge, *, is_poisson: bool) -> tuple[Floats, Floats, Mask]:
-    """The least and the most that parameters may be, and which of them are free."""
+def _limits(model: Model, *, is_poisson: bool) -> tuple[Floats, Floats]:
+    """The least and the most that parameters may be."""
     names = model.names
     low, high = np.full(len(names), -np.inf), np.full(len(names), np.inf)
-    free = np.ones(len(names), bool)
     # The rest of a background that was subtracted lies on either side of 0.
     low[model.coefficients] = 0.0 if is_poisson else -np.inf
-    for place, prior in zip(_places(model), knowledge, strict=False):
+    for place in _places(model):
         low[place], high[place] = LIMITS[names[place]]
-        free[place] = prior.unc != 0.0
-    return low, high, free
+    return low, high
 
 
 def _start(counts: Floats, variance: Floats, model: Model, positions: Floats, knowledge: Knowledge) -> Floats:
@@ -255,7 +278,7 @@ def _start(counts: Floats, variance: Floats, model: Model, positions: Floats, kn
     shape = knowledge.values(further=model.has_further)
     parts = model.parts(positions, shape)
     root = 1 / np.sqrt(np.maximum(variance, max(1.0, 0.1 * float(variance.mean()))))
-    linear, _ = nnls((parts * root).T, counts * root)
+    linear = nonnegative(parts * root, counts * root)
     areas, background = np.maximum(linear[: len(positions)], 1.0), linear[len(positions) :]
     level = max(0.01 * float(np.abs(counts).mean()), 1e-3)
     return np.concatenate([areas, positions, shape[:4], np.maximum(background, level), shape[4:]])

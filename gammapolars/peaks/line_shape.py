@@ -82,7 +82,7 @@ def _width_factor(fits: list[RegionFit]) -> float:
 def _is_double(data: Data, region: Region, fit: RegionFit) -> bool:
     """True where two lines of the plainest shape describe a peak better than one line of any shape."""
     plain = Knowledge(Prior(1.0, WIDTH_UNC), tail=Prior(0.0, 0.02), step=Prior(0.0, 5e-4))
-    pair = line_pair(data, fit, 0, plain)
+    pair = line_pair(data, fit, 0, plain, -math.inf)
     return pair is not None and data.fit(region._replace(positions=pair.positions), plain).cost < fit.cost
 
 

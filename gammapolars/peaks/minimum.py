@@ -1,10 +1,14 @@
-"""The minimum of a cost within limits, by Fisher's scoring with Levenberg's and Marquardt's damping.
+"""The minimum of a cost within limits, by Fisher's scoring and Newton's steps, damped as by Levenberg and Marquardt.
 
 -2 ln L of counts and the departures from a prior have an expected curvature without second derivatives of the
 model (Osborne 1992, Int. Stat. Rev. 60, 99), so that a minimum takes a few steps where a method that has to learn the
-curvature takes dozens. A parameter at its limit whose slope leads outwards stays there.
+curvature takes dozens. Where counts differ from every model by much more than they scatter, as at a Compton edge, the
+curvature is not as expected, and such steps overshoot dozens of times: so the last step, and all steps from the first
+one that does not lead down, have the curvature of the counts themselves, if it is positive. A parameter at its limit
+whose slope leads outwards stays there.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -13,15 +17,32 @@ from gammapolars.core.types import Floats, Integers, Mask
 
 MOST_STEPS = 100
 
+SOON = 4
+"""After so many steps without the minimum, the curvature of the counts takes the place of the expected one."""
+
 NEAR = 1e-3
 """A step that can gain no more than this in cost ends at the minimum: parameters are within 0.03 σ. Where counts lie
 further from the model than they scatter, so do the parameters, and it is this part of the cost per bin.
 """
 
+HERE = 1e-6
+"""A step that gains no more leads to the minimum, whatever its curvature."""
+
 STUCK = 3e-2
 """A search that ends without such a step is at a minimum if its last one gained no more than this."""
 
 LEAST_DAMPING, MOST_DAMPING = 1e-9, 1e9
+
+
+class Point(NamedTuple):
+    """A cost, its slopes, half of its expected curvature (the Fisher information), and how to get half of the rest
+    of the curvature, which has the second derivatives of the model.
+    """
+
+    cost: float
+    slopes: Floats
+    information: Floats
+    rest: Callable[[], Floats]
 
 
 class Function(Protocol):
@@ -32,13 +53,13 @@ class Function(Protocol):
         """Over how many bins the cost is a sum."""
         ...
 
-    def at(self, parameters: Floats) -> tuple[float, Floats, Floats]:
-        """The cost, its slopes, and half of its expected curvature: the Fisher information."""
+    def at(self, parameters: Floats) -> Point:
+        """The cost and its derivatives."""
         ...
 
 
 class Minimum(NamedTuple):
-    """Where a search ended, the cost there, whether that is a minimum, and which free parameters lie at a limit."""
+    """Where a search ended, the cost there, whether that is a minimum, and which parameters lie at a limit."""
 
     parameters: Floats
     cost: float
@@ -46,45 +67,87 @@ class Minimum(NamedTuple):
     at_limit: Mask
 
 
-def minimum(function: Function, start: Floats, low: Floats, high: Floats, free: Mask) -> Minimum:
-    """The minimum nearest to where the search starts; fixed parameters stay there."""
-    place = np.where(free, np.minimum(np.maximum(start, low), high), start)
-    value, slopes, information = function.at(place)
-    damping, gain, last, unit = 1e-3, np.inf, np.inf, 1.0
-    for _ in range(MOST_STEPS):
-        unit = max(1.0, value / function.bins)
-        moving = np.flatnonzero(free & ~((place <= low) & (slopes > 0)) & ~((place >= high) & (slopes < 0)))
-        step = _step(slopes, information, moving, min(damping, 1e-3))
-        gain = -0.5 * float(slopes[moving] @ step)
+def minimum(function: Function, start: Floats, low: Floats, high: Floats) -> Minimum:
+    """The minimum nearest to where the search starts, between limits."""
+    place = np.minimum(np.maximum(start, low), high)
+    point = function.at(place)
+    damping, gain, last, unit, is_slow = 1e-3, np.inf, np.inf, 1.0, False
+    for number in range(MOST_STEPS):
+        unit = max(1.0, point.cost / function.bins)
+        is_slow = is_slow or number >= SOON
+        parabola = _parabola(point, place, low, high, whole=is_slow)
+        step, gain = parabola.step(min(damping, 1e-3))
+        if HERE < gain < NEAR * unit and not is_slow:
+            is_slow, parabola = True, _parabola(point, place, low, high, whole=True)
+            step, gain = parabola.step(min(damping, 1e-3))
         if gain < NEAR * unit:
+            place = _moved(place, parabola.moving, step, low, high)
             break
         while damping < MOST_DAMPING:
             if damping > 1e-3:
-                step = _step(slopes, information, moving, damping)
-            trial = place.copy()
-            trial[moving] = np.minimum(np.maximum(place[moving] + step, low[moving]), high[moving])
+                step, _ = parabola.step(damping)
+            trial = _moved(place, parabola.moving, step, low, high)
             following = function.at(trial)
-            if following[0] < value:
+            if following.cost < point.cost:
                 break
             damping = max(6 * damping, 4e-3)
+            if not is_slow:
+                is_slow, parabola = True, _parabola(point, place, low, high, whole=True)
         else:
             # Without background the cost has kinks, where an expectation is 0, and no step leads down from there.
             gain = 0.0
             break
-        last = value - following[0]
+        last = point.cost - following.cost
         damping = max(damping / 8.0, LEAST_DAMPING)
-        place = trial
-        value, slopes, information = following
-    at_limit = free & ((place <= low) | (place >= high))
-    return Minimum(place, value, bool(min(gain, last) < STUCK * unit), at_limit)
+        place, point = trial, following
+    return Minimum(place, point.cost, bool(min(gain, last) < STUCK * unit), (place <= low) | (place >= high))
 
 
-def _step(slopes: Floats, information: Floats, moving: Integers, damping: float) -> Floats:
-    """The damped step to the minimum of a parabola whose curvature is twice the information."""
-    scale = 1 / np.sqrt(np.maximum(np.diagonal(information)[moving], 1e-300))
-    matrix = information[moving[:, None], moving] * (scale[:, None] * scale)
-    matrix.flat[:: len(moving) + 1] += damping + 1e-12
+class _Parabola(NamedTuple):
+    """A cost near a point: of the parameters that move, slopes and half of the curvature, in units of which the
+    information has a diagonal of 1, and these units.
+    """
+
+    moving: Integers
+    slopes: Floats
+    curvature: Floats
+    scale: Floats
+
+    def step(self, damping: float) -> tuple[Floats, float]:
+        """The damped step to the minimum, and how much it gains."""
+        matrix = self.curvature.copy()
+        matrix.flat[:: len(self.moving) + 1] += damping + 1e-12
+        try:
+            step = np.linalg.solve(matrix, -0.5 * self.slopes)
+        except np.linalg.LinAlgError:
+            step = -0.5 * self.slopes / (1 + damping)
+        return np.asarray(step * self.scale, np.float64), -0.5 * float(self.slopes @ step)
+
+
+def _parabola(point: Point, place: Floats, low: Floats, high: Floats, *, whole: bool) -> _Parabola:
+    """With the expected curvature, or the whole one where that is positive."""
+    outwards = ((place <= low) & (point.slopes > 0)) | ((place >= high) & (point.slopes < 0))
+    moving = np.flatnonzero(~outwards)
+    scale = 1 / np.sqrt(np.maximum(np.diagonal(point.information)[moving], 1e-300))
+    here, units = (moving[:, None], moving), scale[:, None] * scale
+    curvature = point.information[here] * units
+    if whole:
+        actual = curvature + point.rest()[here] * units
+        if _is_positive(actual):
+            curvature = actual
+    return _Parabola(moving, point.slopes[moving] * scale, curvature, scale)
+
+
+def _is_positive(matrix: Floats) -> bool:
     try:
-        return np.asarray(np.linalg.solve(matrix, -0.5 * slopes[moving] * scale) * scale, np.float64)
+        np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError:
-        return np.asarray(-0.5 * slopes[moving] * scale**2 / (1 + damping), np.float64)
+        return False
+    return True
+
+
+def _moved(place: Floats, moving: Integers, step: Floats, low: Floats, high: Floats) -> Floats:
+    """Where a step leads within the limits."""
+    trial = place.copy()
+    trial[moving] = np.minimum(np.maximum(place[moving] + step, low[moving]), high[moving])
+    return trial

@@ -1,10 +1,10 @@
 """The fit of a region with one area held at a value: the profile of its likelihood."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
 
 from gammapolars.core.types import Floats
 from gammapolars.peaks.likelihood import RegionFit
@@ -15,6 +15,9 @@ FEW = 25.0
 TINY = 1e-12
 REACH = 1.5
 """How far other peaks may move, in their σ."""
+
+PRECISION, MOST_TRIALS = 1e-4, 60
+"""How precise, in counts, the ends of an interval are, and trials after which they are as good as they get."""
 
 STEPS = 30
 NEAR = 1e-3
@@ -39,68 +42,64 @@ def profile(fit: RegionFit, number: int, area: float) -> Profile:
     parameters = fit.parameters.copy()
     parameters[null.background] += max(parameters[number] - area, 0.0) / fit.model.bins
     parameters[number] = area
-    expected = null.expected(parameters)
-    now = null.cost(expected)
+    now = null.at(parameters)
     for _ in range(STEPS):
-        parameters, expected, gained = _step(null, parameters, expected, now)
-        now -= gained
-        if gained < NEAR * (1 + now):
+        parameters, following = _step(null, parameters, now)
+        gained, now = now.cost - following.cost, following
+        if gained < NEAR * (1 + now.cost):
             break
-    return Profile(now, expected, null.slopes(parameters)[null.free])
+    return now
 
 
 class _Null:
     """Expected counts, and their cost, where one area is held."""
 
     def __init__(self, fit: RegionFit, number: int) -> None:
-        peaks = len(fit.areas)
-        others = np.delete(np.arange(peaks), number)
-        self._fit = fit
-        self.background = fit.model.coefficients
-        self.free = np.concatenate([others, others + peaks, np.arange(len(fit.parameters))[self.background]])
-        self.least = np.full(len(fit.parameters), -math.inf)
-        self.least[self.background] = 0.0
-        self.most = np.full(len(fit.parameters), math.inf)
-        places, reach = slice(peaks, 2 * peaks), REACH * fit.model.sigmas
-        self.least[places], self.most[places] = fit.positions - reach, fit.positions + reach
-        self.target = np.maximum(fit.model.expected(fit.parameters), TINY)
+        peaks, parameters, model = len(fit.areas), fit.parameters, fit.model
+        self._model, self._scale = model, fit.scale or 1.0
+        self.background = model.coefficients
+        self.free = np.zeros(len(parameters), np.bool_)
+        self.free[: 2 * peaks] = self.free[self.background] = True
+        self.free[[number, peaks + number]] = False
+        least, most = np.full((2, len(parameters)), [[-math.inf], [math.inf]])
+        least[self.background] = 0.0
+        places, reach = slice(peaks, 2 * peaks), REACH * model.sigmas
+        least[places], most[places] = fit.positions - reach, fit.positions + reach
+        self.least, self.most = least[self.free], most[self.free]
+        self.target = np.maximum(model.expected(parameters), TINY)
         # Without other peaks everything that moves is linear.
-        self._constant = fit.model.slopes(fit.parameters) if peaks == 1 else None
+        self._constant = model.peaks(fit.positions, model.widths(model.shape(parameters)), model.shape(parameters))[0]
+        self._is_linear = peaks == 1
 
-    def slopes(self, parameters: Floats) -> Floats:
-        """Derivatives of the expected counts by all parameters."""
-        return self._fit.model.slopes(parameters) if self._constant is None else self._constant
-
-    def expected(self, parameters: Floats) -> Floats:
-        """Counts per bin."""
-        if self._constant is None:
-            return np.maximum(self._fit.model.expected(parameters), TINY)
-        linear = parameters[0] * self._constant[0] + parameters[self.background] @ self._constant[self.background]
-        return np.asarray(np.maximum(linear, TINY), np.float64)
-
-    def cost(self, expected: Floats) -> float:
-        """-2 ln L above that of the fit."""
+    def at(self, parameters: Floats) -> Profile:
+        """The cost above that of the fit, the counts per bin, and their derivatives."""
+        if self._is_linear:
+            slopes = self._model.basis
+            counts = parameters[0] * self._constant + parameters[self.background] @ slopes
+        else:
+            there = self._model.at(parameters, self.free)
+            counts, slopes = there.counts, there.slopes
+        expected = np.maximum(counts, TINY)
         difference = self.target * np.log(self.target / expected) - self.target + expected
-        return 2 * (self._fit.scale or 1.0) * float(difference.sum())
+        return Profile(2 * self._scale * float(difference.sum()), expected, slopes)
 
 
-def _step(null: _Null, parameters: Floats, expected: Floats, now: float) -> tuple[Floats, Floats, float]:
-    """One step of scoring, the counts expected then, and by how much the cost falls."""
-    slopes = null.slopes(parameters)[null.free]
-    gradient = slopes @ (null.target / expected - 1)
-    moving = (parameters[null.free] > null.least[null.free]) | (gradient > 0)
-    slopes, places = slopes[moving], null.free[moving]
-    information = (slopes / expected) @ slopes.T
+def _step(null: _Null, parameters: Floats, now: Profile) -> tuple[Floats, Profile]:
+    """One step of scoring, and the description then: the same where none gains."""
+    gradient = now.slopes @ (null.target / now.expected - 1)
+    moving = np.flatnonzero((parameters[null.free] > null.least) | (gradient > 0))
+    slopes = now.slopes[moving]
+    information = (slopes / now.expected) @ slopes.T
     root = np.sqrt(np.maximum(np.diag(information), 1e-300))
-    change = np.linalg.lstsq(information / np.outer(root, root), gradient[moving] / root, rcond=1e-10)[0] / root
+    change = np.zeros(len(null.least))
+    change[moving] = np.linalg.lstsq(information / np.outer(root, root), gradient[moving] / root, rcond=1e-10)[0] / root
     for length in (1.0, 0.3, 0.1, 0.01):
         after = parameters.copy()
-        after[places] += length * change
-        after = np.clip(after, null.least, null.most)
-        then = null.expected(after)
-        if (gained := now - null.cost(then)) > 0:
-            return after, then, gained
-    return parameters, expected, 0.0
+        after[null.free] = np.clip(parameters[null.free] + length * change, null.least, null.most)
+        then = null.at(after)
+        if then.cost < now.cost:
+            return after, then
+    return parameters, now
 
 
 def area_interval(fit: RegionFit, number: int) -> tuple[float, float]:
@@ -115,8 +114,30 @@ def area_interval(fit: RegionFit, number: int) -> tuple[float, float]:
     def above(value: float) -> float:
         return profile(fit, number, value).cost - 1
 
-    low = area - brentq(above, 0.0, area, xtol=1e-3) if above(0.0) > 0 else area
+    low = area - _root(above, area, 0.0) if above(0.0) > 0 else area
     high = area + unc
     while above(high) < 0:
         high += unc
-    return float(low), float(brentq(above, area, high, xtol=1e-3)) - area
+    return low, _root(above, area, high) - area
+
+
+def _root(function: Callable[[float], float], below: float, above: float) -> float:
+    """Where a function is 0 between two values, negative at the first and positive at the second, to 10⁻⁴.
+
+    By false position; the value at an end that stays is halved, so that both ends move (the Illinois algorithm: M.
+    Dowell and P. Jarratt 1971, BIT 11, 168).
+    """
+    least, most, stayed = function(below), function(above), 0
+    middle = below
+    for _ in range(MOST_TRIALS):
+        before, middle = middle, (below * most - above * least) / (most - least)
+        if abs(middle - before) < PRECISION:
+            break
+        value = function(middle)
+        if value < 0:
+            below, least, most = middle, value, most / 2 if stayed > 0 else most
+            stayed = 1
+        else:
+            above, most, least = middle, value, least / 2 if stayed < 0 else least
+            stayed = -1
+    return middle

@@ -9,8 +9,9 @@ from scipy.special import gammaincc
 
 from gammapolars.core.types import Floats
 from gammapolars.peaks.likelihood import LEAST_EXPECTED, RegionFit
-from gammapolars.peaks.model import FURTHER, SHAPE, Form, form_of
+from gammapolars.peaks.model import FURTHER, SHAPE
 from gammapolars.peaks.profile import area_interval
+from gammapolars.peaks.shape import Form, form_of
 from gammapolars.peaks.significance import significance_of
 
 IMPROBABLE = 1e-6

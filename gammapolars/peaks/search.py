@@ -4,8 +4,6 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import irfft, next_fast_len, rfft
-from scipy.ndimage import map_coordinates
 
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
@@ -27,33 +25,61 @@ def significances(counts: Floats, variance: Floats, fwhm: float) -> Floats:
     The filter is a Gaussian less its mean, blind to a constant and a slope (Mariscotti 1967, Nucl. Instrum. Methods 50,
     309, with a Gaussian in place of its second derivative). Its response is compared with the one expected if the
     counts that it sees had fallen anywhere among its bins: `filter_tail`. Where counts can be negative, it is the
-    `contrast`. It is 0 where the filter would reach beyond the spectrum.
+    contrast. It is 0 where the filter would reach beyond the spectrum.
     """
-    kernel = _kernel(fwhm)
-    if len(counts) < len(kernel) or (counts < 0).any():
-        return contrast(counts, variance, fwhm)
-    response = _filtered(counts, kernel)
-    total, spread = (_sums(values, len(kernel)) for values in (counts, variance))
-    scale = np.divide(total, spread, out=np.ones_like(total), where=spread > 0)
-    significance = filter_tail(kernel).significance(response * scale, total * scale)
-    return np.asarray(np.pad(significance, len(kernel) // 2), np.float64)
+    return Filters(counts, variance).significances(fwhm)
 
 
-def contrast(counts: Floats, variance: Floats, fwhm: float) -> Floats:
-    """The response of the same filter in units of the standard deviation that it has where there is no peak.
+class Filters:
+    """The response of a spectrum to filters of any width, from its Fourier transform, which they share."""
 
-    That is the background's in the filter's wings. For many counts the contrast is the significance. Of several filters
-    the one with the most contrast is about as wide as a strong peak, while its significance grows with all that a wide
-    filter sees around it.
-    """
-    kernel = _kernel(fwhm)
-    reach = len(kernel) // 2
-    if len(counts) < len(kernel):
-        return np.zeros(len(counts))
-    wings = np.where(np.abs(np.arange(-reach, reach + 1)) > max(0.9 * fwhm, 1.0), 1.0, 0.0)
-    level = _filtered(variance, wings / wings.sum())
-    noise = np.sqrt(np.maximum(level, 1 / wings.sum()) * (kernel**2).sum())
-    return np.asarray(np.pad(_filtered(counts, kernel) / noise, reach), np.float64)
+    def __init__(self, counts: Floats, variance: Floats) -> None:
+        self._counts, self._variance = counts, variance
+        self._length = _fast_length(2 * len(counts))
+        self._transform = np.fft.rfft(counts, self._length)
+        self._sums_of_counts, self._sums_of_variance = (
+            np.concatenate([[0.0], np.cumsum(values)]) for values in (counts, variance)
+        )
+        self._can_be_negative = bool((counts < 0).any())
+
+    def significances(self, fwhm: float) -> Floats:
+        """As the function of this name."""
+        kernel = _kernel(fwhm)
+        if len(self._counts) < len(kernel) or self._can_be_negative:
+            return self.contrast(fwhm)
+        response = self._response(kernel)
+        total, spread = (_sums(sums, len(kernel)) for sums in (self._sums_of_counts, self._sums_of_variance))
+        scale = np.divide(total, spread, out=np.ones_like(total), where=spread > 0)
+        significance = filter_tail(kernel).significance(response * scale, total * scale)
+        return np.asarray(np.pad(significance, len(kernel) // 2), np.float64)
+
+    def contrast(self, fwhm: float) -> Floats:
+        """The response of the same filter in units of the standard deviation that it has where there is no peak.
+
+        That is the background's in the filter's wings. For many counts the contrast is the significance. Of several
+        filters the one with the most contrast is about as wide as a strong peak, while its significance grows with all
+        that a wide filter sees around it.
+        """
+        kernel = _kernel(fwhm)
+        reach = len(kernel) // 2
+        if len(self._counts) < len(kernel):
+            return np.zeros(len(self._counts))
+        core = math.floor(max(0.9 * fwhm, 1.0))
+        wings = 2 * (reach - core)
+        inner = slice(reach - core, len(self._counts) - reach - core)
+        level = _sums(self._sums_of_variance, len(kernel)) - _sums(self._sums_of_variance, 2 * core + 1)[inner]
+        noise = np.sqrt(np.maximum(level, 1.0) / wings * (kernel**2).sum())
+        return np.asarray(np.pad(self._response(kernel) / noise, reach), np.float64)
+
+    def _response(self, kernel: Floats) -> Floats:
+        """The sums of the counts that a symmetric filter sees, with its weights, where it sees none beyond the ends."""
+        product = self._transform * np.fft.rfft(kernel, self._length)
+        return np.asarray(np.fft.irfft(product, self._length)[len(kernel) - 1 : len(self._counts)], np.float64)
+
+
+def _fast_length(least: int) -> int:
+    """The next length whose only prime factors are 2 and 3, or 2 and 5."""
+    return min(part << max(0, math.ceil(math.log2(least / part))) for part in (1, 3, 5, 9, 15))
 
 
 def _kernel(fwhm: float) -> Floats:
@@ -62,29 +88,8 @@ def _kernel(fwhm: float) -> Floats:
     return np.asarray(kernel - kernel.mean(), np.float64)
 
 
-def _filtered(values: Floats, kernel: Floats) -> Floats:
-    """The convolution with a kernel, where that lies wholly within: as `scipy.signal.fftconvolve`, mode `valid`.
-
-    Importing that module takes longer than the search.
-    """
-    whole = len(values) + len(kernel) - 1
-    length = next_fast_len(whole, real=True)
-    product = rfft(values, length) * rfft(kernel, length)
-    return np.asarray(irfft(product, length)[len(kernel) - 1 : len(values)], np.float64)
-
-
-def local_maxima(values: Floats, least: float) -> npt.NDArray[np.intp]:
-    """The middles of the stretches of equal values that are higher than both neighbours, and at least `least`."""
-    edges = np.flatnonzero(np.diff(values)) + 1
-    begins, ends = np.append(0, edges), np.append(edges, len(values))
-    level = values[begins] if len(values) else values
-    is_top = (level[1:-1] > level[:-2]) & (level[1:-1] > level[2:]) & (level[1:-1] >= least)
-    return np.asarray(((begins + ends - 1) // 2)[1:-1][is_top], np.intp)
-
-
-def _sums(values: Floats, bins: int) -> Floats:
-    """Sums of so many neighbouring bins, none below 0 by rounding."""
-    sums = np.cumsum(np.concatenate([[0.0], values]))
+def _sums(sums: Floats, bins: int) -> Floats:
+    """Sums of so many neighbouring bins, from those of all before each, none below 0 by rounding."""
     return np.asarray(np.maximum(sums[bins:] - sums[:-bins], 0.0), np.float64)
 
 
@@ -99,11 +104,23 @@ def significance_at_width(counts: Floats, variance: Floats, fwhm: Floats) -> Flo
     """The significance of each bin for the width that peaks have there: `fwhm` at each bin, in bins."""
     peak_fwhm = np.maximum(fwhm, NARROWEST)
     widths = filter_widths(float(peak_fwhm.min()), float(peak_fwhm.max()))
+    filters = Filters(counts, variance)
     if len(widths) == 1:
-        return significances(counts, variance, float(widths[0]))
-    grid = np.array([significances(counts, variance, float(width)) for width in widths])
+        return filters.significances(float(widths[0]))
+    grid = np.array([filters.significances(float(width)) for width in widths])
     rows = np.log(peak_fwhm / widths[0]) / math.log(WIDTH_STEP)
-    return np.asarray(map_coordinates(grid, [rows, np.arange(len(counts))], order=1, mode="nearest"), np.float64)
+    below = np.clip(np.floor(rows).astype(np.int64), 0, len(widths) - 2)
+    share, bins = np.clip(rows - below, 0.0, 1.0), np.arange(len(counts))
+    return np.asarray((1 - share) * grid[below, bins] + share * grid[below + 1, bins], np.float64)
+
+
+def local_maxima(values: Floats, least: float) -> npt.NDArray[np.intp]:
+    """Where values rise before and fall after, and are at least so large; of several equal ones, the middle."""
+    changes = np.flatnonzero(values[1:] != values[:-1])  # the last of each row of equal values, but for the last row
+    rises = values[changes + 1] > values[changes]
+    tops = np.flatnonzero(rises[:-1] & ~rises[1:])
+    first, last = changes[tops] + 1, changes[tops + 1]
+    return np.asarray(((first + last) // 2)[values[first] >= least], np.intp)
 
 
 def maxima(significance: Floats, fwhm: Floats, least: float) -> npt.NDArray[np.intp]:
@@ -146,8 +163,9 @@ def candidates(counts: Floats, variance: Floats, least: float) -> list[tuple[int
     The clearest first, no two closer than their widths.
     """
     peaks: list[tuple[float, int, float]] = []
+    filters = Filters(counts, variance)
     for fwhm in filter_widths(NARROWEST, len(counts) / (4 * REACH)):
-        response = contrast(counts, variance, float(fwhm))
+        response = filters.contrast(float(fwhm))
         places = local_maxima(response, least)
         peaks += [(float(response[place]), int(place), float(fwhm)) for place in places]
     if not peaks:

@@ -6,8 +6,8 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import nnls
 
+from gammapolars.core.nonnegative import nonnegative
 from gammapolars.core.types import Floats
 
 TOLERANCE = 0.06
@@ -100,7 +100,8 @@ def width_model(widths: Sequence[Width]) -> WidthModel | None:
     x, w, unc, _ = np.array([width[:4] for width in widths]).T
     resolved = np.array([width.resolved for width in widths])
     support = _support(widths)
-    best = max(_proposals(widths), key=lambda model: _balance(widths, model))
+    proposals = _proposals(widths)
+    best = proposals[int(np.argmax(_balances(widths, proposals)))]
     for part in NARROWING:
         excess = np.log(w / best.at(x))
         agree = np.abs(excess) < np.hypot(part, 2 * unc / w)
@@ -112,11 +113,17 @@ def width_model(widths: Sequence[Width]) -> WidthModel | None:
     return best
 
 
-def _agreement(widths: Sequence[Width], model: WidthModel) -> tuple[Floats, Floats]:
-    """How far each width lies above a model, and how well it agrees with it, from 0 to 1."""
+def _agreement(widths: Sequence[Width], models: Sequence[WidthModel]) -> tuple[Floats, Floats]:
+    """(models, widths): how far each width lies above a model, and how well it agrees with it, from 0 to 1."""
     x, w, unc, _ = np.array([width[:4] for width in widths]).T
-    excess = np.log(w / model.at(x))
+    excess = np.log(w / _fwhm_of(models, x))
     return excess, np.exp(-0.5 * (excess / np.hypot(TOLERANCE, unc / w)) ** 2)
+
+
+def _fwhm_of(models: Sequence[WidthModel], position: Floats) -> Floats:
+    """(models, positions): FWHM (bins) by each model."""
+    a, b, c = np.array(models).T[:, :, None]
+    return np.asarray(np.sqrt(np.maximum(a + b * position + c * position * position, 0.25)), np.float64)
 
 
 def _support(widths: Sequence[Width]) -> Floats:
@@ -124,11 +131,11 @@ def _support(widths: Sequence[Width]) -> Floats:
     return np.minimum([width.significance for width in widths], MOST_SUPPORT)
 
 
-def _balance(widths: Sequence[Width], model: WidthModel) -> float:
-    """Evidence for a model less evidence against it."""
-    excess, agreement = _agreement(widths, model)
+def _balances(widths: Sequence[Width], models: Sequence[WidthModel]) -> Floats:
+    """Evidence for each model less evidence against it."""
+    excess, agreement = _agreement(widths, models)
     against = np.array([_against(width) for width in widths])
-    return float(_support(widths) @ np.where(excess > 0, agreement, agreement - against * (1 - agreement)))
+    return np.where(excess > 0, agreement, agreement - against * (1 - agreement)) @ _support(widths)
 
 
 def scatter_about(widths: Sequence[Width], model: WidthModel) -> float | None:
@@ -154,20 +161,16 @@ def is_decided(widths: Sequence[Width], model: WidthModel) -> bool:
     Where many peaks are doublets whose shape shows it, those that are wider are doublets, too.
     """
     support = _support(widths)
-
-    def agreed(other: WidthModel) -> float:
-        return float(support @ _agreement(widths, other)[1])
-
+    agreement = _agreement(widths, [model])[1][0]
     resolved = np.array([width.resolved for width in widths])
-    most = agreed(model)
-    if float(support[resolved] @ _agreement(widths, model)[1][resolved]) > RESOLVED * most:
+    most = float(support @ agreement)
+    if float(support[resolved] @ agreement[resolved]) > RESOLVED * most:
         return True
     places = np.array([width.position for width in widths])
-
-    def departure(other: WidthModel) -> float:
-        return abs(float(np.median(np.log(other.at(places) / model.at(places)))))
-
-    return all(agreed(rival) < RIVAL * most for rival in _proposals(widths) if departure(rival) > APART)
+    proposals = _proposals(widths)
+    departure = np.abs(np.median(np.log(_fwhm_of(proposals, places) / model.at(places)), axis=1))
+    agreed = _agreement(widths, proposals)[1] @ support
+    return not bool(((departure > APART) & (agreed >= RIVAL * most)).any())
 
 
 def _proposals(widths: Sequence[Width]) -> list[WidthModel]:
@@ -199,6 +202,6 @@ def _fit(x: Floats, w: Floats, unc: Floats, *, most: float) -> WidthModel | None
     scale = max(most, 1.0)
     powers = (x[:, None] / scale) ** np.arange(terms)
     root = 1 / (2 * w * unc)
-    solution, _ = nnls(powers * root[:, None], w**2 * root)
+    solution = nonnegative((powers * root[:, None]).T, w**2 * root)
     a, b, c = (*(solution / scale ** np.arange(terms)).tolist(), 0.0)[:3]
     return WidthModel(a, b, c) if math.isfinite(a + b + c) and a + b + c > 0 else None

@@ -10,7 +10,8 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from gammapolars.core.constants import FWHM_PER_SIGMA
-from gammapolars.peaks.model import SHAPE, Model, form_of, integral
+from gammapolars.peaks.model import SHAPE, Model
+from gammapolars.peaks.shape import form_of, integral
 from tests.drawing import daily
 
 TAILS = st.floats(0.0, 0.9)

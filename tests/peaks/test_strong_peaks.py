@@ -6,7 +6,7 @@ import pytest
 from scipy.special import ndtr
 
 import gammapolars as gp
-from gammapolars.peaks.model import tail_integral
+from gammapolars.peaks.shape import tail_integral
 from tests.drawing import repetitions
 from tests.validation.simulated_peaks import GAIN_KEV, OFFSET_KEV, drawn, expected_counts
 from tests.validation.strong_lines import drawn_lines, found_in, strong_lines

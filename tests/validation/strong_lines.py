@@ -8,7 +8,7 @@ import polars as pl
 from scipy.special import ndtr
 
 import gammapolars as gp
-from gammapolars.peaks.model import tail_integral
+from gammapolars.peaks.shape import tail_integral
 from tests.validation.outcomes import Check, Floats, Outcome
 
 KINDS = ("gaussian", "tail", "both tails", "second tail", "crowded", "scintillator")
