@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
 from gammapolars.core.types import Floats
 
@@ -37,8 +35,13 @@ class Offsets(NamedTuple):
 
 def groups(ends: Ends, detectors: int) -> npt.NDArray[np.intp]:
     """To which group of tied detectors each belongs; -1 for one that is tied to none."""
-    graph = sparse.coo_array((np.ones(len(ends)), ends.T), shape=(detectors, detectors))
-    _, label = connected_components(graph, directed=False)
+    label, before = np.arange(detectors), np.full(detectors, -1)
+    while (label != before).any():
+        before = label.copy()
+        least = label[ends].min(axis=1, initial=detectors)
+        for side in (0, 1):
+            np.minimum.at(label, ends[:, side], least)
+        label = label[label]
     group = np.full(detectors, -1, np.intp)
     tied = np.unique(ends)
     group[tied] = np.unique(label[tied], return_inverse=True)[1]

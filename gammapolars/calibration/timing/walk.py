@@ -10,13 +10,13 @@ variance is v0 + v_a / adc_a + v_b / adc_b. A constant of the walk is the same a
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from gammapolars.calibration.timing.sample import Sample, first_rows
+from gammapolars.core.nonnegative import nonnegative_solution
 from gammapolars.core.types import Floats
 
 MOST_ROUNDS = 200
@@ -30,6 +30,39 @@ class Fit(NamedTuple):
 
     values: Floats
     covariance: Floats
+
+
+class _Stretch(NamedTuple):
+    """Some pairs of one detector pair: as many as the processor's cache holds with what is calculated of them.
+
+    Attributes:
+        pair: number of the detector pair.
+        ends: the places of its two detectors.
+        residual: time differences less those of the offsets with which a fit begins.
+        powers: (2, 3, pairs) of both adc values: to 0, -1/2 and -1.
+        parts: (3, pairs) of the variance: 1, and both adc values to -1.
+    """
+
+    pair: int
+    ends: tuple[int, int]
+    residual: Floats
+    powers: Floats
+    parts: Floats
+
+
+class _Design(NamedTuple):
+    """The effect of parameters on the pairs of a stretch: their places, and (parameters, pairs) for each 1."""
+
+    columns: npt.NDArray[np.intp]
+    effects: Floats
+
+
+class _Mixed(NamedTuple):
+    """Of the pairs of a stretch: residuals, and variance and probability if they are prompt."""
+
+    residual: Floats
+    variance: Floats
+    prompt: Floats
 
 
 class Mixture:
@@ -46,96 +79,117 @@ class Mixture:
         offset_ps: Floats,
         clock_ps: float,
     ) -> None:
-        self._pair = sample.pair[rows]
-        self._ends = sample.ends[self._pair]
-        self._adc = sample.adc[:, rows].astype(np.float64)
-        self._residual = sample.dt_ps[rows] - (offset_ps[self._ends[:, 1]] - offset_ps[self._ends[:, 0]])
         self._length = (sample.reach_ps[:, 1] - sample.reach_ps[:, 0]).astype(np.float64)
         self._sigma_ps, self._part = start
-        self._rows = [np.flatnonzero(self._pair == number) for number in range(len(sample.ends))]
         self._least_sigma = max(clock_ps / math.sqrt(12), 1.0)
+        self._counts = np.bincount(sample.pair[rows], minlength=len(sample.ends))
+        rows = rows[np.argsort(sample.pair[rows], kind="stable")]
+        last = np.cumsum(self._counts).tolist()
+        self._stretches = [
+            _stretch(sample, number, rows[low : min(low + STRETCH, end)], offset_ps)
+            for number, (count, end) in enumerate(zip(self._counts.tolist(), last, strict=True))
+            for low in range(end - count, end, STRETCH)
+        ]
 
     def fit(self, free: Sequence[int], terms: Sequence[tuple[int, int]]) -> Fit:
         """The offsets of free detectors and the terms of walk, from where the peaks lie."""
-        design, scale = self._design(free, terms)
-        values = np.zeros(design.shape[1])
-        pairs = len(self._length)
-        spread = np.zeros((pairs, 3))
+        designs, scale = self._designs(free, terms)
+        values, spread = np.zeros(len(scale)), np.zeros((len(self._length), 3))
         spread[:, 0] = np.maximum(WIDER * self._sigma_ps, self._least_sigma) ** 2
         part = np.clip(self._part, 0.02, 0.98)
         for _ in range(MOST_ROUNDS):
-            residual, variance = self._residual - design @ values, self._variance(spread)
-            prompt = self._prompt(residual, variance, part)
-            weight = prompt / variance
-            matrix = (design.T @ design.multiply(weight[:, None])).toarray()
-            step = np.linalg.lstsq(matrix, design.T @ (weight * residual), rcond=1e-12)[0]
-            prediction = design @ step
+            mixed = self._mixed(designs, values, spread, part)
+            matrix, right = np.zeros((len(scale), len(scale))), np.zeros(len(scale))
+            for (columns, effects), one in zip(designs, mixed, strict=True):
+                weighted = effects * (one.prompt / one.variance)
+                matrix[columns[:, None], columns] += weighted @ effects.T
+                right[columns] += weighted @ one.residual
+            step: Floats = np.linalg.lstsq(matrix, right, rcond=1e-12)[0].astype(np.float64)
             values += step
-            before, spread = spread, self._spread((residual - prediction) ** 2, prompt, variance)
-            counts = np.maximum(np.bincount(self._pair, minlength=pairs), 1)
-            part = np.clip(np.bincount(self._pair, prompt, pairs) / counts, 1e-6, 1 - 1e-6)
-            if (np.abs(prediction) < 1e-3 * np.sqrt(variance)).all() and np.allclose(before, spread, rtol=1e-3):
+            before = spread
+            spread, is_near = self._spread(designs, mixed, step)
+            prompt = np.zeros(len(self._length))
+            np.add.at(prompt, [one.pair for one in self._stretches], [one.prompt.sum() for one in mixed])
+            part = np.clip(prompt / np.maximum(self._counts, 1), 1e-6, 1 - 1e-6)
+            if is_near and np.allclose(before, spread, rtol=1e-3):
                 break
-        covariance = self._covariance(design, values, spread, part)
+        covariance = self._covariance(designs, values, self._mixed(designs, values, spread, part))
         return Fit(values / scale, covariance / np.outer(scale, scale))
 
-    def _variance(self, spread: Floats) -> Floats:
-        """The variance of each pair's time difference if it is prompt."""
-        own = spread[self._pair]
-        return np.asarray(own[:, 0] + own[:, 1] / self._adc[0] + own[:, 2] / self._adc[1])
+    def _mixed(self, designs: Sequence[_Design], values: Floats, spread: Floats, part: Floats) -> list[_Mixed]:
+        """Residuals of the pairs, and how likely each is prompt."""
+        mixed = []
+        for stretch, (columns, effects) in zip(self._stretches, designs, strict=True):
+            residual = stretch.residual - values[columns] @ effects
+            variance = spread[stretch.pair] @ stretch.parts
+            share = float(part[stretch.pair])
+            with np.errstate(under="ignore"):
+                peak = np.exp(-0.5 * residual**2 / variance) * (share / math.sqrt(2 * math.pi)) / np.sqrt(variance)
+            prompt = peak / (peak + (1 - share) / self._length[stretch.pair])
+            mixed.append(_Mixed(residual, variance, prompt))
+        return mixed
 
-    def _spread(self, squares: Floats, prompt: Floats, variance: Floats) -> Floats:
-        """By detector pair, the parts of the variance that fit best: none of them negative."""
-        from scipy.optimize import nnls
+    def _spread(self, designs: Sequence[_Design], mixed: Sequence[_Mixed], step: Floats) -> tuple[Floats, bool]:
+        """By detector pair, the parts of the variance that fit best after a step, none of them negative; and whether
+        the step was small for each pair.
+        """
+        normal, right, is_near = np.zeros((len(self._length), 3, 3)), np.zeros((len(self._length), 3)), True
+        for stretch, (columns, effects), one in zip(self._stretches, designs, mixed, strict=True):
+            move = step[columns] @ effects
+            weighted = stretch.parts * (one.prompt / one.variance**2)
+            normal[stretch.pair] += weighted @ stretch.parts.T
+            right[stretch.pair] += weighted @ (one.residual - move) ** 2
+            is_near = is_near and bool((move * move < 1e-6 * one.variance).all())
+        spread = np.zeros((len(self._length), 3))
+        for number in np.flatnonzero(self._counts).tolist():
+            scale = np.sqrt(np.diag(normal[number])) + 1e-300
+            matrix = normal[number] / np.outer(scale, scale) + 1e-9 * np.eye(3)
+            spread[number] = nonnegative_solution(matrix, right[number] / scale) / scale
+        spread[:, 0] = np.maximum(spread[:, 0], self._least_sigma**2)
+        return spread, is_near
 
-        spread_matrix = np.zeros((len(self._length), 3))
-        parts = np.stack([np.ones_like(squares), 1 / self._adc[0], 1 / self._adc[1]])
-        for number, rows in enumerate(self._rows):
-            if not len(rows):
-                spread_matrix[number, 0] = self._least_sigma**2
-                continue
-            weight = np.sqrt(prompt[rows]) / variance[rows]
-            own = parts[:, rows] * weight
-            scale = np.sqrt((own**2).sum(axis=1)) + 1e-300
-            normal = (own / scale[:, None]) @ (own / scale[:, None]).T
-            root = np.linalg.cholesky(normal + 1e-9 * np.eye(3))
-            target = np.linalg.solve(root, (own / scale[:, None]) @ (squares[rows] * weight))
-            spread_matrix[number] = nnls(root.T, target)[0] / scale
-            spread_matrix[number, 0] = max(spread_matrix[number, 0], self._least_sigma**2)
-        return spread_matrix
-
-    def _prompt(self, residual: Floats, variance: Floats, part: Floats) -> Floats:
-        """The probability of each pair to be prompt."""
-        with np.errstate(under="ignore"):
-            peak = part[self._pair] * np.exp(-0.5 * residual**2 / variance) / np.sqrt(2 * math.pi * variance)
-        return np.asarray(peak / (peak + (1 - part[self._pair]) / self._length[self._pair]))
-
-    def _covariance(self, design: Any, values: Floats, spread: Floats, part: Floats) -> Floats:
+    def _covariance(self, designs: Sequence[_Design], values: Floats, mixed: Sequence[_Mixed]) -> Floats:
         """H⁻¹ J H⁻¹: right whether or not the peaks are Gaussian; H is the observed information, J from the scores."""
-        residual, variance = self._residual - design @ values, self._variance(spread)
-        prompt = self._prompt(residual, variance, part)
-        score = design.multiply((prompt * residual / variance)[:, None]).tocsr()
-        information = prompt / variance - prompt * (1 - prompt) * (residual / variance) ** 2
-        inverse = np.linalg.pinv((design.T @ design.multiply(information[:, None])).toarray(), rcond=1e-12)
-        return np.asarray(inverse @ (score.T @ score).toarray() @ inverse)
+        observed, scores = np.zeros((2, len(values), len(values)))
+        for (columns, effects), one in zip(designs, mixed, strict=True):
+            pull = one.residual / one.variance
+            information = one.prompt / one.variance - one.prompt * (1 - one.prompt) * pull**2
+            here = columns[:, None], columns
+            observed[here] += (effects * information) @ effects.T
+            scores[here] += (effects * (one.prompt * pull) ** 2) @ effects.T
+        inverse = np.linalg.pinv(observed, rcond=1e-12)
+        return np.asarray(inverse @ scores @ inverse)
 
-    def _design(self, free: Sequence[int], terms: Sequence[tuple[int, int]]) -> tuple[Any, Floats]:
+    def _designs(self, free: Sequence[int], terms: Sequence[tuple[int, int]]) -> tuple[list[_Design], Floats]:
         """The effect of each parameter on each pair's time difference, scaled to sizes of about 1, and the scales."""
-        rows, columns, entries = [], [], []
-        place_of: dict[tuple[int, int], int] = {(place, 0): number for number, place in enumerate(free)}
-        place_of |= {term: len(free) + number for number, term in enumerate(terms)}
-        scale = np.ones(len(place_of))
-        for (place, power), column in place_of.items():
-            for side, sign in ((0, -1.0), (1, 1.0)):
-                own = np.flatnonzero(self._ends[:, side] == place)
-                rows.append(own)
-                columns.append(np.full(len(own), column))
-                entries.append(sign * self._adc[side, own] ** (-power / 2))
-            largest = max(np.abs(part).max(initial=0.0) for part in entries[-2:])
-            scale[column] = largest or 1.0
-        data = np.concatenate(entries) / scale[np.concatenate(columns)]
-        shape = (len(self._residual), len(scale))
-        return sparse.csr_matrix((data, (np.concatenate(rows), np.concatenate(columns))), shape=shape), scale
+        parameters = [(place, 0) for place in free] + list(terms)
+        scale = np.zeros(len(parameters))
+        designs = []
+        for stretch in self._stretches:
+            columns = [number for number, (place, _) in enumerate(parameters) if place in stretch.ends]
+            effects = np.zeros((len(columns), len(stretch.residual)))
+            for row, number in enumerate(columns):
+                place, power = parameters[number]
+                side = stretch.ends.index(place)
+                np.multiply(stretch.powers[side, power], 2.0 * side - 1, out=effects[row])
+            scale[columns] = np.maximum(scale[columns], np.abs(effects).max(axis=1, initial=0.0))
+            designs.append(_Design(np.array(columns, np.intp), effects))
+        scale[scale == 0] = 1.0
+        for design in designs:
+            np.divide(design.effects, scale[design.columns, None], out=design.effects)
+        return designs, scale
+
+
+STRETCH = 16_384
+"""Pairs of a stretch."""
+
+
+def _stretch(sample: Sample, number: int, rows: npt.NDArray[np.intp], offset_ps: Floats) -> _Stretch:
+    a, b = sample.ends[number].tolist()
+    adc = sample.adc[:, rows].astype(np.float64)
+    powers = np.stack([np.ones_like(adc), 1 / np.sqrt(adc), 1 / adc], axis=1)
+    parts = np.stack([powers[0, 0], powers[0, 2], powers[1, 2]])
+    return _Stretch(number, (a, b), sample.dt_ps[rows] - (offset_ps[b] - offset_ps[a]), powers, parts)
 
 
 MOST_PAIRS = 600_000
