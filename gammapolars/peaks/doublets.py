@@ -10,6 +10,7 @@ import numpy as np
 
 from gammapolars.core.types import Floats
 from gammapolars.peaks.likelihood import Knowledge, Prior, RegionFit, fit_region
+from gammapolars.peaks.minimum import Condition
 from gammapolars.peaks.model import Model
 
 GAIN = 20.0
@@ -37,9 +38,7 @@ def one_or_two(counts: Floats, variance: Floats, single: RegionFit) -> RegionFit
     tailed = fit_region(counts, variance, single.model, single.positions, TAILED)
     if _is_good(tailed):
         return single
-    double = min(
-        (_two(counts, variance, single, *start) for start in _starts(counts, single)), key=lambda fit: fit.cost
-    )
+    double = _better_double(counts, variance, single)
     areas = double.areas
     distance = abs(float(double.positions[1] - double.positions[0])) / _fwhm(double)
     is_double = (
@@ -50,6 +49,20 @@ def one_or_two(counts: Floats, variance: Floats, single: RegionFit) -> RegionFit
         and 0.3 < distance < 3
     )
     return double if is_double and tailed.cost - double.cost >= BEYOND_TAIL else single
+
+
+def _better_double(counts: Floats, variance: Floats, single: RegionFit) -> RegionFit:
+    """The better one of the fits of two peaks from both starts.
+
+    The second one ends as soon as it is better than the first with a negative area, as below an edge, where the way to
+    its minimum would be long: it is no doublet then, and nor is the first, which is not as good.
+    """
+    first, second = _starts(counts, single)
+    one = _two(counts, variance, single, *first)
+    other = _two(
+        counts, variance, single, *second, until=lambda values, cost: cost < one.cost and float(values[:2].min()) < 0
+    )
+    return min(one, other, key=lambda fit: fit.cost)
 
 
 def _is_good(fit: RegionFit) -> bool:
@@ -69,7 +82,14 @@ def _starts(counts: Floats, single: RegionFit) -> list[tuple[list[float], float]
     return [([place - 0.35 * fwhm, place + 0.35 * fwhm], 0.65), (sorted(pair), 0.85)]
 
 
-def _two(counts: Floats, variance: Floats, single: RegionFit, positions: list[float], factor: float) -> RegionFit:
+def _two(
+    counts: Floats,
+    variance: Floats,
+    single: RegionFit,
+    positions: list[float],
+    factor: float,
+    until: Condition | None = None,
+) -> RegionFit:
     sigma = factor * single.shape()[0] * float(single.model.sigmas[0])
     model = Model(single.model.first, single.model.bins, np.array([sigma, sigma]), single.model.degree)
-    return fit_region(counts, variance, model, np.array(positions), Knowledge(Prior(1.0, 0.5)))
+    return fit_region(counts, variance, model, np.array(positions), Knowledge(Prior(1.0, 0.5)), until)

@@ -9,7 +9,7 @@ from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.nonnegative import nonnegative
 from gammapolars.core.types import Floats
 from gammapolars.peaks.expected import Expected
-from gammapolars.peaks.minimum import Point, minimum
+from gammapolars.peaks.minimum import Condition, Point, minimum
 from gammapolars.peaks.model import FURTHER, SHAPE, Model
 
 TINY = 1e-9
@@ -25,6 +25,9 @@ MOST_CENTRED = 4
 
 LEAST_EXPECTED = 0.1
 """Bins where less is expected count as if this much were, in χ² and information, which divide by it."""
+
+WELL_DETERMINED = 1e8
+"""Elements of an inverse up to which rounding does not matter."""
 
 LEAST_CURVED = 0.02
 """The same, in the search for the minimum, where bins without expectation would hold everything fast."""
@@ -193,21 +196,16 @@ class Cost:
             rest += (there.slopes * (self.scale * self._counts / safe**2 - weight)) @ there.slopes.T
         return rest
 
-    def information(self, values: Floats) -> Floats:
-        """The Fisher information of the free parameters: half of the cost's expected second derivatives."""
+    def ending(self, values: Floats) -> tuple[Floats, float]:
+        """The Fisher information of the free parameters (half of the cost's expected second derivatives), and
+        Pearson's χ².
+        """
         there = self._model.at(self.parameters(values), self.free)
-        weight = self.scale / np.maximum(there.counts, LEAST_EXPECTED)
-        matrix = (there.slopes * (weight if self.is_poisson else self._weight)) @ there.slopes.T
+        weight = self.scale / np.maximum(there.counts, LEAST_EXPECTED) if self.is_poisson else self._weight
+        matrix = (there.slopes * weight) @ there.slopes.T
         for number, _, unc in self._priors:
             matrix[number, number] += 1 / unc**2
-        return np.asarray(matrix, np.float64)
-
-    def chi2(self, values: Floats) -> float:
-        """Pearson's χ²."""
-        expected = self._model.expected(self.parameters(values))
-        if not self.is_poisson:
-            return float(self._weight @ (self._counts - expected) ** 2)
-        return float(self.scale * ((self._counts - expected) ** 2 / np.maximum(expected, LEAST_EXPECTED)).sum())
+        return np.asarray(matrix, np.float64), float(weight @ (self._counts - there.counts) ** 2)
 
 
 def _places(model: Model) -> list[int]:
@@ -216,10 +214,18 @@ def _places(model: Model) -> list[int]:
     return [*range(begin, begin + len(SHAPE)), *range(end, end + len(FURTHER) * model.has_further)]
 
 
-def fit_region(counts: Floats, variance: Floats, model: Model, positions: Floats, knowledge: Knowledge) -> RegionFit:
+def fit_region(
+    counts: Floats,
+    variance: Floats,
+    model: Model,
+    positions: Floats,
+    knowledge: Knowledge,
+    until: Condition | None = None,
+) -> RegionFit:
     """Fit the peaks of one region together.
 
-    Counts and variances are those of the model's bins; positions are where its peaks are looked for, in bins.
+    Counts and variances are those of the model's bins; positions are where its peaks are looked for, in bins. Where
+    `until` is true of the free parameters and their cost, the fit ends, and is not valid.
     """
     cost = Cost(model, counts, variance, knowledge, _start(counts, variance, model, positions, knowledge))
     free, start = cost.free, cost.start
@@ -229,7 +235,7 @@ def fit_region(counts: Floats, variance: Floats, model: Model, positions: Floats
         inner_low, inner_high = _apart(at, model.sigmas)
         low[here] = np.maximum(positions - REACH * model.sigmas, inner_low)
         high[here] = np.minimum(positions + REACH * model.sigmas, inner_high)
-        found = minimum(cost, start, low, high)
+        found = minimum(cost, start, low, high, until)
         start, at = found.parameters, found.parameters[here]
         if not (found.at_limit[here] & ((at == inner_low) | (at == inner_high))).any():
             break
@@ -237,14 +243,14 @@ def fit_region(counts: Floats, variance: Floats, model: Model, positions: Floats
     at_limit[free] = found.at_limit
     measured = free & ~at_limit
     covariance = np.zeros((len(parameters), len(parameters)))
-    information = cost.information(found.parameters)[np.ix_(~found.at_limit, ~found.at_limit)]
-    covariance[np.ix_(measured, measured)] = inverse(information)
+    information, chi2 = cost.ending(found.parameters)
+    covariance[np.ix_(measured, measured)] = inverse(information[np.ix_(~found.at_limit, ~found.at_limit)])
     return RegionFit(
         model,
         parameters,
         covariance,
         found.cost,
-        cost.chi2(found.parameters),
+        chi2,
         max(model.bins - int(measured.sum()), 1),
         found.is_minimum and bool((np.diag(covariance) >= 0).all()),
         tuple(name for name, is_narrow in zip(model.names, at_limit, strict=True) if is_narrow),
@@ -287,5 +293,12 @@ def _start(counts: Floats, variance: Floats, model: Model, positions: Floats, kn
 def inverse(information: Floats) -> Floats:
     """The inverse of a matrix of information, whose parameters may have scales of any kind."""
     scale = np.sqrt(np.maximum(np.diag(information), 1e-300))
-    inverted = np.linalg.pinv(information / np.outer(scale, scale), rcond=1e-13, hermitian=True)
-    return np.asarray(inverted / np.outer(scale, scale), np.float64)
+    scales = scale[:, None] * scale
+    matrix = information / scales
+    try:
+        inverted = np.linalg.inv(matrix)
+    except np.linalg.LinAlgError:
+        inverted = np.full_like(matrix, np.inf)
+    if not np.abs(inverted).max(initial=0.0) < WELL_DETERMINED:
+        inverted = np.linalg.pinv(matrix, rcond=1e-13, hermitian=True)
+    return np.asarray(0.5 * (inverted + inverted.T) / scales, np.float64)

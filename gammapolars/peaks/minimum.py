@@ -33,6 +33,8 @@ STUCK = 3e-2
 
 LEAST_DAMPING, MOST_DAMPING = 1e-9, 1e9
 
+EVERY = slice(None)
+
 
 class Point(NamedTuple):
     """A cost, its slopes, half of its expected curvature (the Fisher information), and how to get half of the rest
@@ -43,6 +45,10 @@ class Point(NamedTuple):
     slopes: Floats
     information: Floats
     rest: Callable[[], Floats]
+
+
+Condition = Callable[[Floats, float], bool]
+"""Of parameters, and their cost."""
 
 
 class Function(Protocol):
@@ -67,12 +73,18 @@ class Minimum(NamedTuple):
     at_limit: Mask
 
 
-def minimum(function: Function, start: Floats, low: Floats, high: Floats) -> Minimum:
-    """The minimum nearest to where the search starts, between limits."""
+def minimum(function: Function, start: Floats, low: Floats, high: Floats, until: Condition | None = None) -> Minimum:
+    """The minimum nearest to where the search starts, between limits.
+
+    Where `until` is given, and true of parameters and their cost, the search ends before, and finds no minimum.
+    """
     place = np.minimum(np.maximum(start, low), high)
     point = function.at(place)
     damping, gain, last, unit, is_slow = 1e-3, np.inf, np.inf, 1.0, False
     for number in range(MOST_STEPS):
+        if until and until(place, point.cost):
+            gain = last = np.inf
+            break
         unit = max(1.0, point.cost / function.bins)
         is_slow = is_slow or number >= SOON
         parabola = _parabola(point, place, low, high, whole=is_slow)
@@ -108,7 +120,7 @@ class _Parabola(NamedTuple):
     information has a diagonal of 1, and these units.
     """
 
-    moving: Integers
+    moving: Integers | slice
     slopes: Floats
     curvature: Floats
     scale: Floats
@@ -116,7 +128,7 @@ class _Parabola(NamedTuple):
     def step(self, damping: float) -> tuple[Floats, float]:
         """The damped step to the minimum, and how much it gains."""
         matrix = self.curvature.copy()
-        matrix.flat[:: len(self.moving) + 1] += damping + 1e-12
+        matrix.flat[:: len(matrix) + 1] += damping + 1e-12
         try:
             step = np.linalg.solve(matrix, -0.5 * self.slopes)
         except np.linalg.LinAlgError:
@@ -126,16 +138,22 @@ class _Parabola(NamedTuple):
 
 def _parabola(point: Point, place: Floats, low: Floats, high: Floats, *, whole: bool) -> _Parabola:
     """With the expected curvature, or the whole one where that is positive."""
-    outwards = ((place <= low) & (point.slopes > 0)) | ((place >= high) & (point.slopes < 0))
-    moving = np.flatnonzero(~outwards)
-    scale = 1 / np.sqrt(np.maximum(np.diagonal(point.information)[moving], 1e-300))
-    here, units = (moving[:, None], moving), scale[:, None] * scale
-    curvature = point.information[here] * units
-    if whole:
-        actual = curvature + point.rest()[here] * units
+    slopes, information = point.slopes, point.information
+    rest = point.rest() if whole else None
+    moving: Integers | slice = EVERY
+    at_low, at_high = place <= low, place >= high
+    if at_low.any() or at_high.any():
+        moving = rows = np.flatnonzero(~((at_low & (slopes > 0)) | (at_high & (slopes < 0))))
+        here = rows[:, None], rows
+        slopes, information, rest = slopes[rows], information[here], None if rest is None else rest[here]
+    scale = 1 / np.sqrt(np.maximum(information.diagonal(), 1e-300))
+    units = scale[:, None] * scale
+    curvature = information * units
+    if rest is not None:
+        actual = curvature + rest * units
         if _is_positive(actual):
             curvature = actual
-    return _Parabola(moving, point.slopes[moving] * scale, curvature, scale)
+    return _Parabola(moving, slopes * scale, curvature, scale)
 
 
 def _is_positive(matrix: Floats) -> bool:
@@ -146,7 +164,7 @@ def _is_positive(matrix: Floats) -> bool:
     return True
 
 
-def _moved(place: Floats, moving: Integers, step: Floats, low: Floats, high: Floats) -> Floats:
+def _moved(place: Floats, moving: Integers | slice, step: Floats, low: Floats, high: Floats) -> Floats:
     """Where a step leads within the limits."""
     trial = place.copy()
     trial[moving] = np.minimum(np.maximum(place[moving] + step, low[moving]), high[moving])

@@ -35,7 +35,8 @@ class Filters:
 
     def __init__(self, counts: Floats, variance: Floats) -> None:
         self._counts, self._variance = counts, variance
-        self._length = _fast_length(2 * len(counts))
+        # Shorter than both together: what is wrapped around lies where the filter reaches beyond the spectrum.
+        self._length = _fast_length(len(counts))
         self._transform = np.fft.rfft(counts, self._length)
         self._sums_of_counts, self._sums_of_variance = (
             np.concatenate([[0.0], np.cumsum(values)]) for values in (counts, variance)
