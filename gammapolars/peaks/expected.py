@@ -42,16 +42,24 @@ class Expected:
         self._model, self._free, self._parameters = model, free, parameters
         self._areas = parameters[:peaks]
         self._width, _, _, self._step = parameters[2 * peaks : 2 * peaks + 4].tolist()
-        self._sigmas = model.widths(model.shape(parameters))
+        self._sigmas = model.sigmas * self._width
+        if model.broad is not None and model.has_further:
+            self._sigmas[model.broad] *= parameters[-1]
         self._z = z = (model.edges - parameters[peaks : 2 * peaks, None]) / self._sigmas[:, None]
-        self._density = by_z = np.exp(-0.5 * z * z) / ROOT_2_PI
-        self._gaussian = value = ndtr(z)
+        # S(z), S'(z) and z S'(z) at the edges.
+        self._at_edges = np.empty((3, *z.shape))
+        ndtr(z, out=self._at_edges[0])
+        np.multiply(np.exp(-0.5 * z * z), 1 / ROOT_2_PI, out=self._at_edges[1])
+        self._gaussian, self._density = self._at_edges[:2]
         self._tails = self._tails_at(z)
+        if self._tails:
+            self._gaussian, self._density = self._at_edges[:2].copy()
         for sign, part, _, _, tail in self._tails:
-            value, by_z = value + sign * part * tail.value, by_z + part * tail.by_z
-        self._by_z = by_z
+            self._at_edges[0] += sign * part * tail.value
+            self._at_edges[1] += part * tail.by_z
+        np.multiply(z, self._at_edges[1], out=self._at_edges[2])
         self._has_step = bool(self._step) or bool(free[2 * peaks + 3])
-        self._set_slopes(value)
+        self._set_slopes()
 
     def _tails_at(self, z: Floats) -> list[_Part]:
         """The tails that are there or may be."""
@@ -66,17 +74,15 @@ class Expected:
                 parts.append(_Part(sign, part, place, slope, tail_at(sign * z, slope, self._density)))
         return parts
 
-    def _set_slopes(self, value: Floats) -> None:
+    def _set_slopes(self) -> None:
         peaks, areas, model = len(self._areas), self._areas[:, None], self._model
-        z, density = self._z, self._density
-        self._falling = z * self._by_z
-        by_area, by_place, falling = _per_bin(value), _per_bin(self._by_z), _per_bin(self._falling)
+        by_area, by_place, falling = self._at_edges[:, :, 1:] - self._at_edges[:, :, :-1]
         # The step is taken at both edges of a bin, and averaged.
         above = 1 - _mean(self._gaussian) if self._has_step else by_area
         if self._step:
             by_area = by_area + self._step * above
-            by_place = by_place - self._step * _mean(density)
-            falling = falling - self._step * _mean(z * density)
+            by_place = by_place - self._step * _mean(self._density)
+            falling = falling - self._step * _mean(self._z * self._density)
         by_width = falling * (areas / -self._width)
         rows = np.zeros((len(self._parameters), model.bins))
         rows[:peaks] = by_area
@@ -113,7 +119,7 @@ class Expected:
         for sign, part, _, slope, tail in self._tails:
             by_zz = by_zz + part * (sign * tail.by_z / slope + falling)
         turned = z * by_zz
-        one, two = self._by_z @ v, self._falling @ v
+        one, two = self._at_edges[1] @ v, self._at_edges[2] @ v
         three, four, five = by_zz @ v, turned @ v, (z * turned) @ v
         area, place, at, height = np.arange(peaks), np.arange(peaks, 2 * peaks), 2 * peaks, 2 * peaks + 3
         if self._has_step:

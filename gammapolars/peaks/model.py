@@ -36,12 +36,15 @@ class Model:
     degree: int = 1
     has_further: bool = False
     broad: int | None = None
+    coefficients: slice = field(init=False, repr=False, compare=False)
     basis: Floats = field(init=False, repr=False, compare=False)
     edges: Floats = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         share = (np.arange(self.bins) + 0.5) / self.bins
         basis = [comb(self.degree, k) * share**k * (1 - share) ** (self.degree - k) for k in range(self.degree + 1)]
+        begin = 2 * len(self.sigmas) + len(SHAPE)
+        object.__setattr__(self, "coefficients", slice(begin, begin + self.degree + 1))
         object.__setattr__(self, "basis", np.array(basis))
         object.__setattr__(self, "edges", self.first - 0.5 + np.arange(self.bins + 1))
 
@@ -52,12 +55,6 @@ class Model:
         background = [f"background_{k}" for k in range(self.degree + 1)]
         further = FURTHER if self.has_further else ()
         return [*(f"area_{k}" for k in peaks), *(f"position_{k}" for k in peaks), *SHAPE, *background, *further]
-
-    @property
-    def coefficients(self) -> slice:
-        """Places of the background's coefficients among the parameters."""
-        begin = 2 * len(self.sigmas) + len(SHAPE)
-        return slice(begin, begin + self.degree + 1)
 
     def shape(self, parameters: Floats) -> Floats:
         """The parameters of the shape: those of `SHAPE` and, where the model has them, of `FURTHER`."""
