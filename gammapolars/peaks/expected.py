@@ -5,7 +5,7 @@ over bins are needed in which each bin has a weight w. Those of a bin's integral
 each with the weight v = w₋ - w₊ of the bins on its two sides (summation by parts).
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from scipy.special import ndtr
@@ -13,8 +13,24 @@ from scipy.special import ndtr
 from gammapolars.core.types import Floats, Mask
 from gammapolars.peaks.shape import ROOT_2_PI, Tail, tail_at
 
-if TYPE_CHECKING:
-    from gammapolars.peaks.model import Model
+
+class Description(Protocol):
+    """Of a model, as `Model` describes it."""
+
+    @property
+    def bins(self) -> int: ...
+    @property
+    def sigmas(self) -> Floats: ...
+    @property
+    def has_further(self) -> bool: ...
+    @property
+    def broad(self) -> int | None: ...
+    @property
+    def coefficients(self) -> slice: ...
+    @property
+    def basis(self) -> Floats: ...
+    @property
+    def edges(self) -> Floats: ...
 
 
 class _Part(NamedTuple):
@@ -37,7 +53,7 @@ class Expected:
         slopes: (free parameters, bins) their derivatives.
     """
 
-    def __init__(self, model: "Model", parameters: Floats, free: Mask) -> None:
+    def __init__(self, model: Description, parameters: Floats, free: Mask) -> None:
         peaks = len(model.sigmas)
         self._model, self._free, self._parameters = model, free, parameters
         self._areas = parameters[:peaks]

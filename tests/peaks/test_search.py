@@ -1,21 +1,11 @@
-"""The filters of the search for peaks, and the maxima of their responses, against SciPy's."""
+"""The filters of the search for peaks, against sums over what they see."""
 
 import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.signal import find_peaks
 
-from gammapolars.peaks.search import REACH, Filters, local_maxima
-
-
-@given(values=st.lists(st.integers(0, 4), min_size=1, max_size=60), least=st.integers(0, 3))
-def test_local_maxima(values: list[int], least: int) -> None:
-    array = np.array(values, np.float64)
-
-    assert local_maxima(array, least).tolist() == find_peaks(array, height=least)[0].tolist()
+from gammapolars.peaks.search import REACH, Filters
 
 
 @pytest.mark.parametrize("fwhm", [1.4, 6.3, 40.0])
