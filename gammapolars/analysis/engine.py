@@ -62,10 +62,12 @@ class Account:
 
     Attributes:
         tasks: how many there were in the end.
+        resumed: how many of them a former run had done.
         whole: the names of runs that were begun in several tasks and had to be read as one, and why.
     """
 
     tasks: int = 0
+    resumed: int = 0
     whole: dict[str, str] = field(default_factory=dict)
 
 

@@ -40,5 +40,7 @@ def save_pairs(
     plan = json.dumps(versions())
     with parts_folder(output, plan=plan, take_over=resume, keep=resume) as folder:
         engine.check_folder(folder)
-        parts = reading.carry_out(Resumable(engine, folder), folder)
+        resumable = Resumable(engine, folder)
+        parts = reading.carry_out(resumable, folder)
+        reading.recording.account.resumed += resumable.resumed
         save_parts(parts, folder, output, layout=layout, overwrite=overwrite, metadata=metadata)

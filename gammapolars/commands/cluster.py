@@ -88,7 +88,7 @@ def note_use(options: Any, engine: "DaskEngine", account: "Account") -> None:
     """Remember how workers shared the work of a command."""
     from gammapolars.core.summaries import ClusterUse
 
-    use = ClusterUse(account.tasks, max(engine.workers, 1), engine.retried, account.whole)
+    use = ClusterUse(account.tasks, max(engine.workers, 1), engine.retried, account.whole, account.resumed or None)
     options.__dict__[USED] = use  # not one of the fields: it is no option
 
 

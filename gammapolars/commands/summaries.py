@@ -72,10 +72,11 @@ def tasks(summary: Summary) -> list[str]:
     lines = [f"  {name}: read in one task: {why}" for name, why in use.whole.items()]
     if not use.tasks:
         return [*lines, "read by this process alone: workers cannot share this work"]
+    before = f"; {counted(use.resumed, 'task')} done before" if use.resumed else ""
     again = f"; {counted(use.retried, 'task')} begun again" if use.retried else ""
     account: HitAccount | None = getattr(summary, "account", None)
     hits = f", {counted(account.hits_read, 'hit')}, each in one task" if account else ""
-    return [f"{counted(use.tasks, 'task')} on {counted(use.workers, 'worker')}{hits}{again}", *lines]
+    return [f"{counted(use.tasks, 'task')} on {counted(use.workers, 'worker')}{hits}{before}{again}", *lines]
 
 
 def warnings(summary: Summary) -> list[str]:

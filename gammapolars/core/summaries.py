@@ -17,6 +17,7 @@ class ClusterUse(Part):
         workers: how many tasks could run at once.
         retried: how often a task was begun again, because its worker or the connection to a server was lost.
         whole: the names of runs that had to be read in one task, and why.
+        resumed: how many tasks a run before had done.
     """
 
     HIDDEN: ClassVar = ("whole",)
@@ -25,6 +26,7 @@ class ClusterUse(Part):
     workers: int
     retried: int
     whole: Mapping[str, str]
+    resumed: int | None = optional()
 
 
 @dataclass(frozen=True, kw_only=True)

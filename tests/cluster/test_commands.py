@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import threading
 import time
 from pathlib import Path
 from threading import Thread
@@ -13,6 +14,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+import gammapolars as gp
 from gammapolars.cluster import DaskEngine
 from gammapolars.cluster.packages import answers
 from gammapolars.io.root.writer import Layout
@@ -105,3 +107,28 @@ def test_a_late_hit_is_the_same_error(shared: DaskEngine, tmp_path: Path) -> Non
 
     assert errors[0] == errors[1]
     assert sorted(tmp_path.iterdir()) == [run]
+
+
+def test_a_command_that_was_killed_goes_on(shared: DaskEngine, run: Path, tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole.parquet", tmp_path / "parts"
+    expected, stop = summary_of("coincidences", run, "-o", whole), threading.Event()
+
+    def broken_off() -> None:
+        while len(list(tmp_path.glob(".parts.*/result-*.pickle"))) < 3 and not stop.is_set():
+            time.sleep(0.005)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    breaker = Thread(target=broken_off)
+    breaker.start()
+    outcome = gammapolars("coincidences", run, "-o", parts, *SHARED, "--resume")
+    stop.set()
+    breaker.join()
+    assert outcome.code != 0
+    assert not parts.exists()
+
+    summary = summary_of("coincidences", run, "-o", parts, *SHARED, "--resume")
+
+    assert summary["resumed"] >= 3
+    assert {name: summary[name] for name in expected} == expected
+    assert_frame_equal(gp.scan_pairs(parts).collect(), gp.scan_pairs(whole).collect())
+    assert sorted(tmp_path.iterdir()) == [parts, whole]

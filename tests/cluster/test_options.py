@@ -1,6 +1,7 @@
 """Options of commands that workers may share, and what is said of it; without any workers."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,13 +21,15 @@ RUN = REPOSITORY / "data" / "co60-four-hpge.root"
         (("--hits-per-task", 5), "--hits-per-task needs workers: give --workers or --scheduler, too"),
         (("--workers", 2, "--hits-per-task", 0), "--hits-per-task 0: must be at least 1"),
         (("--scheduler", "http://node:1"), "a scheduler has an address such as tcp://HOST:PORT or tls://HOST:PORT"),
+        (("--resume",), "--resume goes on with the tasks of workers: give --workers or --scheduler, too"),
         (("--workers", 0), "0 workers: at least one is needed"),
     ],
 )
 def test_options_that_make_no_sense(words: tuple[str | int, ...], message: str, tmp_path: Path) -> None:
     pytest.importorskip("distributed")
 
-    done = gammapolars("rates", RUN, "-o", tmp_path / "rates.csv", *map(str, words))
+    command = "coincidences" if "--resume" in words else "rates"
+    done = gammapolars(command, RUN, "-o", tmp_path / "out.csv", *map(str, words))
 
     assert done.code == 2
     assert message in done.error
@@ -64,4 +67,6 @@ def test_the_summary_says_how_the_work_was_shared() -> None:
         "  run_2.root: read in one task: a clock starts again",
     ]
     assert SharedSummary(cluster=use).to_json().items() >= {"tasks": 8, "workers": 2, "retried": 1}.items()
+    resumed = replace(use, whole={}, resumed=5)
+    assert tasks(SharedSummary(cluster=resumed)) == ["8 tasks on 2 workers; 5 tasks done before; 1 task begun again"]  # type: ignore[arg-type]
     assert "tasks" not in SharedSummary().to_json()

@@ -8,7 +8,8 @@ from gammapolars.commands.cluster import OnCluster
 from gammapolars.commands.command import command
 from gammapolars.commands.completion import detectors
 from gammapolars.commands.declared import OUTPUT
-from gammapolars.commands.notes import choice, option
+from gammapolars.commands.help_pages import CLUSTER
+from gammapolars.commands.notes import choice, option, switch
 from gammapolars.commands.options import (
     AddBackOption,
     Pairing,
@@ -62,5 +63,13 @@ class CoincidencesOptions(Further, Recording, Pairing, OnCluster, Saving):
         str | None,
         choice("compass-pairs", "compass-pairs: a ROOT tree Data_C with each pair in both orders.", metavar="LAYOUT"),
     ] = None
+    resume: Annotated[
+        bool,
+        switch(
+            "--resume",
+            "Do not repeat tasks that were finished when this command was killed; keep them if it fails again.",
+            under=CLUSTER,
+        ),
+    ] = False
     add_back: AddBackOption = None
     veto: VetoOption = None

@@ -8,6 +8,7 @@ from gammapolars.analysis.pair_output import save_pairs
 from gammapolars.analysis.preselection import preselection_of
 from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
+from gammapolars.commands.cluster import check_cluster
 from gammapolars.commands.coincidences import further
 from gammapolars.commands.coincidences.live import CoincidenceSummary, live_lines, summary_of
 from gammapolars.commands.coincidences.parse import CoincidencesOptions
@@ -23,6 +24,8 @@ def check(options: CoincidencesOptions) -> None:
         raise UsageError("--live needs all pairs of single hits: leave out --add-back, --veto and --nearest")
     if options.adc_short and options.layout:
         raise UsageError(f"--layout {options.layout} has no room for adc_short: leave --adc-short or --layout out")
+    if options.resume and not check_cluster(options):
+        raise UsageError("--resume goes on with the tasks of workers: give --workers or --scheduler, too")
     check_writable(options.output, overwrite=options.overwrite, layout=options.layout, of_pairs=True)
     further.check(options, overwrite=options.overwrite)
 
@@ -47,7 +50,14 @@ def coincidences(options: CoincidencesOptions, recording: Recording) -> Coincide
     def metadata() -> dict[str, str]:
         return summary().provenance(recording)
 
-    save_pairs(reading, options.output, layout=options.layout, overwrite=options.overwrite, metadata=metadata)
+    save_pairs(
+        reading,
+        options.output,
+        layout=options.layout,
+        overwrite=options.overwrite,
+        metadata=metadata,
+        resume=options.resume,
+    )
     written = products.save(metadata, overwrite=options.overwrite)
     return summary().saved(options.output, *written)
 
