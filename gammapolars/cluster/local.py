@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import resource_tracker
@@ -84,6 +85,7 @@ def _started(workers: int, folder: str) -> Iterator[Any]:
     """A client of a scheduler and processes that are started for it."""
     dask = distributed()
     options = {
+        "processes": True,
         "host": "127.0.0.1",
         "dashboard_address": None,
         "scheduler_kwargs": {"dashboard": False, "dashboard_address": "127.0.0.1:0"},
@@ -96,10 +98,11 @@ def _started(workers: int, folder: str) -> Iterator[Any]:
     with ExitStack() as stack:
         loop = stack.enter_context(_loop())
         try:
-            cluster = dask.LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, loop=loop, **options)
+            with _interrupted_later():
+                cluster = dask.LocalCluster(n_workers=workers, threads_per_worker=1, loop=loop, **options)
+                stack.callback(_close, cluster)
         except (OSError, RuntimeError, TimeoutError) as error:
             raise ClusterError(f"the workers do not start ({first_line(error)})") from None
-        stack.callback(_close, cluster)
         client = dask.Client(cluster, set_as_default=False)
         stack.callback(client.close, timeout=2)
         client.wait_for_workers(workers, timeout=START_S)
@@ -118,7 +121,7 @@ def _loop() -> Iterator[Any]:
     if sys.platform == "win32":
         runner.start()
     else:
-        resource_tracker.ensure_running()  # it would let the thread see interrupts again
+        _start_tracker()  # this would let the thread see interrupts again
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             runner.start()
@@ -128,6 +131,40 @@ def _loop() -> Iterator[Any]:
         yield runner.loop
     finally:
         runner.stop(timeout=5)
+
+
+def _start_tracker() -> None:
+    """Start the process that takes away what Python leaves behind of processes that are killed: without a word."""
+    with _same_environment():
+        before = os.environ.get("PYTHONWARNINGS")
+        silent = "ignore::UserWarning:multiprocessing.resource_tracker"
+        os.environ["PYTHONWARNINGS"] = f"{before},{silent}" if before else silent
+        resource_tracker.ensure_running()
+
+
+@contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Ctrl-C waits for the end of the block, as half-started processes cannot be ended in order; a second one does not.
+
+    In other threads than the main one nothing is interrupted anyway.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        caught.append(number)
+        if len(caught) > 1:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler if before is None else before)
+    if caught:
+        raise KeyboardInterrupt
 
 
 def _close(cluster: Any) -> None:

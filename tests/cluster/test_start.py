@@ -14,14 +14,16 @@ import pytest
 
 from gammapolars.cluster import connect, connected, engine_of, local
 from gammapolars.core.errors import ClusterError, InputError, UsageError
+from gammapolars.io.root.writer import Layout
 from tests.cluster.jobs import Counted
 from tests.commandline import REPOSITORY
+from tests.rootfiles import made_hits, write_hits
 
 pytestmark = pytest.mark.cluster
 
 
 @contextmanager
-def scheduler(workers: int = 0) -> Iterator[Any]:
+def scheduler(workers: int = 0, security: Any = None) -> Iterator[Any]:
     """A scheduler of Dask alone, and workers that are threads of this process."""
     import distributed
 
@@ -29,7 +31,8 @@ def scheduler(workers: int = 0) -> Iterator[Any]:
         n_workers=workers,
         threads_per_worker=1,
         processes=False,
-        protocol="tcp://",
+        protocol="tls://" if security else "tcp://",
+        security=security,
         host="127.0.0.1",
         dashboard_address=None,
         scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
@@ -102,6 +105,35 @@ def test_the_first_worker_is_waited_for(tmp_path: Path) -> None:
             assert dict(engine.results([Counted(tmp_path, 4)]))[0][0] == 4
 
 
+def test_a_scheduler_is_found_by_its_file(tmp_path: Path) -> None:
+    with scheduler(1) as cluster:
+        (tmp_path / "scheduler.json").write_text(f'{{"address": "{cluster.scheduler_address}"}}', encoding="utf-8")
+
+        with connected(str(tmp_path / "scheduler.json")) as engine:
+            assert engine.workers == 1
+
+
+def test_certificates_are_those_of_the_configuration_of_dask(monkeypatch: pytest.MonkeyPatch) -> None:
+    import distributed
+    from dask import config
+
+    security = distributed.Security.temporary()
+    tls = {
+        "distributed.comm.tls.ca-file": security.tls_ca_file,
+        "distributed.comm.tls.client.cert": security.tls_client_cert,
+        "distributed.comm.tls.client.key": security.tls_client_key,
+    }
+    monkeypatch.setattr(connect, "ANSWER_S", 0.5)
+    with scheduler(1, security) as cluster:
+        with (
+            pytest.raises(ClusterError, match=r"^no scheduler answers at tls://"),
+            connected(cluster.scheduler_address),
+        ):
+            pass
+        with config.set(tls), connected(cluster.scheduler_address) as engine:
+            assert engine.workers == 1
+
+
 def test_a_worker_with_another_version_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     import distributed
 
@@ -161,13 +193,39 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     os.killpg(running.pid, signal.SIGINT)  # a terminal sends it to all processes
     _, said = running.communicate(timeout=30)
 
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 25
     assert said.count("Traceback") == 1, said
     assert said.rstrip().endswith("KeyboardInterrupt"), said
     assert len(started) >= 2
     time.sleep(0.2)
     assert [pid for pid in started if is_alive(pid)] == []
     assert list(scratch.iterdir()) == []
+
+
+def test_ctrl_c_ends_a_command_in_one_line(tmp_path: Path) -> None:
+    run, scratch = write_hits(tmp_path / "run.root", made_hits(200_000), Layout(entries=5000)), tmp_path / "scratch"
+    scratch.mkdir()
+    words = ("coincidences", run, "-o", tmp_path / "pairs.parquet", "--workers", "2", "--hits-per-task", "5000")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "gammapolars", *map(str, words)],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "TMPDIR": str(scratch)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while len(started := descendants(running.pid)) < 3:  # one of them takes away what the others leave
+        assert running.poll() is None
+        time.sleep(0.02)
+
+    os.killpg(running.pid, signal.SIGINT)
+    out, said = running.communicate(timeout=30)
+
+    assert (running.returncode, out, said) == (130, "", "Error: interrupted\n")
+    time.sleep(0.2)
+    assert [pid for pid in started if is_alive(pid)] == []
+    assert list(scratch.iterdir()) == []
+    assert sorted(tmp_path.iterdir()) == [run, scratch]
 
 
 def test_a_script_without_a_main_guard_is_explained(tmp_path: Path) -> None:
