@@ -223,7 +223,7 @@ class Recording:
             names = [name for name in recorded if columns is None or name in {*columns, *needed}]
             yield from (
                 passed(frame) if columns is None else passed(frame).select(columns)
-                for frame in self._frames(self._aligned(self.recorded.select(names)), self.reorder_ps)
+                for frame in self._frames(self._aligned(chosen(self.recorded, names)), self.reorder_ps)
             )
 
         return lazy_frame(self.schema, batches)
@@ -246,7 +246,7 @@ class Recording:
         require(self.recorded, HITS, columns=("board", "channel", "timestamp_ps", "flags"))
         recorded = self.recorded.collect_schema()
         names = [name for name in recorded if name in OWN_COLUMNS | self.further | self._needed(recorded)]
-        return self._frames(self.runs.watched(batches_of(self.recorded.select(names))), self.runs.reorder_ps)
+        return self._frames(self.runs.watched(batches_of(chosen(self.recorded, names))), self.runs.reorder_ps)
 
     def slices(self, reach_ps: int) -> Iterator[Slice]:
         """The aligned and corrected hits that the preselection leaves, in slices that are complete in themselves.
