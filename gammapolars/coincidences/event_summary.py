@@ -11,7 +11,7 @@ from gammapolars.coincidences.events import fired
 from gammapolars.core import schema
 from gammapolars.core.errors import TableError
 from gammapolars.core.frames import AnyFrame, lazy
-from gammapolars.streaming.slices import SLICE_HITS, batches_of, in_parallel, lazy_frame
+from gammapolars.streaming.slices import SLICE_HITS, WIDE_ROWS, batches_of, in_parallel, lazy_frame
 
 SUM_TYPES: dict[pl.DataType, pl.DataType] = {
     pl.UInt16(): pl.UInt64(),
@@ -19,6 +19,9 @@ SUM_TYPES: dict[pl.DataType, pl.DataType] = {
     pl.Float64(): pl.Float64(),
 }
 """Types in which sums are kept, by the type of the summands."""
+
+MOST_ROWS = 200_000
+"""No more hits are summed up at once: their detectors' names take several times their memory."""
 
 
 def event_summary(events: AnyFrame, *, slice_hits: int = SLICE_HITS) -> pl.LazyFrame:
@@ -44,8 +47,10 @@ def event_summary(events: AnyFrame, *, slice_hits: int = SLICE_HITS) -> pl.LazyF
 
     def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
         read = {*needed, "run", *(name[4:] for name in sums if wanted is None or name in wanted)}
-        frames = batches_of(events.select(name for name in columns if name in read), batch_rows=slice_hits)
-        yield from in_parallel(_summed, whole_events(frames))
+        kept = events.select(name for name in columns if name in read)
+        frames = batches_of(kept, batch_rows=min(slice_hits, MOST_ROWS))
+        for table in in_parallel(_summed, whole_events(frames)):
+            yield from table.iter_slices(WIDE_ROWS)  # to cut lists takes polars longer, the longer their table
 
     kinds: dict[str, schema.DType] = {"event": pl.UInt64}
     kinds |= {"run": columns["run"]} if "run" in columns else {}
@@ -97,12 +102,30 @@ def _detectors(hits: pl.DataFrame, lengths: npt.NDArray[Any]) -> pl.Series:
     """The names of the detectors that fired in each event, each once and in order."""
     import pyarrow as pa
 
-    place = np.repeat(np.arange(len(lengths), dtype=np.uint64), lengths)
-    found = fired(place, hits["board"].to_numpy(), hits["channel"].to_numpy())
-    counts = np.bincount((found >> np.uint64(32)).astype(np.int64), minlength=len(lengths))
-    key = (found & np.uint64(2**32 - 1)).astype(np.uint32)
-    keys = np.unique(key)  # of few different ones
+    counts, key = _fired(hits, lengths)
+    keys = pl.Series(key).unique().sort().to_numpy()  # few different ones
     names = pl.Series([f"{number >> 16}/{number & 0xFFFF}" for number in keys.tolist()], dtype=pl.String)
     offsets = np.append(0, np.cumsum(counts)).astype(np.int64)
     lists = pa.LargeListArray.from_arrays(offsets, names.gather(np.searchsorted(keys, key)).to_arrow())
     return pl.Series("detectors", lists, dtype=pl.List(pl.String))
+
+
+def _fired(hits: pl.DataFrame, lengths: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
+    """How many different detectors fired in each event; and board << 16 | channel of each, event by event, in order.
+
+    Only events of several hits need sorting.
+    """
+    board, channel = (hits[name].to_numpy() for name in ("board", "channel"))
+    key = board.astype(np.uint32) << np.uint32(16) | channel
+    several = np.flatnonzero(lengths > 1)
+    counts = np.ones(len(lengths), np.int64)
+    if not len(several):
+        return counts, key
+    is_of_several = np.repeat(lengths > 1, lengths)
+    place = np.repeat(np.arange(len(several), dtype=np.uint64), lengths[several])
+    found = fired(place, board[is_of_several], channel[is_of_several])
+    counts[several] = np.bincount((found >> np.uint64(32)).astype(np.int64))
+    keys = np.empty(int(counts.sum()), np.uint32)
+    those = np.repeat(lengths > 1, counts)
+    keys[~those], keys[those] = key[~is_of_several], found.astype(np.uint32)
+    return counts, keys
