@@ -1,7 +1,6 @@
 """Events: hits that belong together by time, cut into groups by a window, all groups at once, and numbered."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -114,6 +113,9 @@ def _reached(following: npt.NDArray[Any], seeds: npt.NDArray[Any]) -> npt.NDArra
 
 MOST_HITS = 1_000_000
 """An event of more hits is none: the window is wider than the gaps between hits. It bounds the memory."""
+
+BLOCK_HITS = 250_000
+"""Hits are put into events in parts of so many, whose columns stay in the cache."""
 
 COLUMNS = ("event", "multiplicity", "time_in_event_ps")
 
@@ -244,7 +246,8 @@ class EventRule:
     def _blocks(self, frames: Iterable[pl.DataFrame]) -> Iterator[_Block]:
         waiting: pl.DataFrame | None = None
         run, number = None, 0
-        for frame in chain.from_iterable(map(pieces, frames)):
+        parts = (part for frame in frames for piece in pieces(frame) for part in piece.iter_slices(BLOCK_HITS))
+        for frame in parts:
             used = frame.filter(~has_any(self._mask)) if self._mask else frame
             if used.is_empty():
                 continue
