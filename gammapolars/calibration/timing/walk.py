@@ -103,7 +103,7 @@ class Mixture:
             for (columns, effects), one in zip(designs, mixed, strict=True):
                 weighted = effects * (one.prompt / one.variance)
                 matrix[columns[:, None], columns] += weighted @ effects.T
-                right[columns] += weighted @ one.residual
+                right[columns] += np.einsum("pn,n->p", weighted, one.residual)
             step: Floats = np.linalg.lstsq(matrix, right, rcond=1e-12)[0].astype(np.float64)
             values += step
             before = spread
@@ -120,8 +120,8 @@ class Mixture:
         """Residuals of the pairs, and how likely each is prompt."""
         mixed = []
         for stretch, (columns, effects) in zip(self._stretches, designs, strict=True):
-            residual = stretch.residual - values[columns] @ effects
-            variance = spread[stretch.pair] @ stretch.parts
+            residual = stretch.residual - _combined(values[columns], effects)
+            variance = _combined(spread[stretch.pair], stretch.parts)
             share = float(part[stretch.pair])
             with np.errstate(under="ignore"):
                 peak = np.exp(-0.5 * residual**2 / variance) * (share / math.sqrt(2 * math.pi)) / np.sqrt(variance)
@@ -135,10 +135,10 @@ class Mixture:
         """
         normal, right, is_near = np.zeros((len(self._length), 3, 3)), np.zeros((len(self._length), 3)), True
         for stretch, (columns, effects), one in zip(self._stretches, designs, mixed, strict=True):
-            move = step[columns] @ effects
+            move = _combined(step[columns], effects)
             weighted = stretch.parts * (one.prompt / one.variance**2)
             normal[stretch.pair] += weighted @ stretch.parts.T
-            right[stretch.pair] += weighted @ (one.residual - move) ** 2
+            right[stretch.pair] += np.einsum("pn,n->p", weighted, (one.residual - move) ** 2)
             is_near = is_near and bool((move * move < 1e-6 * one.variance).all())
         spread = np.zeros((len(self._length), 3))
         for number in np.flatnonzero(self._counts).tolist():
@@ -180,8 +180,13 @@ class Mixture:
         return designs, scale
 
 
-STRETCH = 16_384
-"""Pairs of a stretch."""
+STRETCH = 4096
+"""Pairs of a stretch: products of so few are not shared among threads, which would mostly wait for each other."""
+
+
+def _combined(coefficients: Floats, rows: Floats) -> Floats:
+    """The sum of rows, each with its coefficient."""
+    return np.asarray(np.einsum("p,pn->n", coefficients, rows), np.float64)
 
 
 def _stretch(sample: Sample, number: int, rows: npt.NDArray[np.intp], offset_ps: Floats) -> _Stretch:
