@@ -16,6 +16,8 @@ from .activities import (
     minimum_detectable_activity as minimum_detectable_activity,
 )
 from .analysis.gain_correction import correct_drift as correct_drift, load_drift as load_drift
+from .analysis.pair_tasks import PairTasks as PairTasks, tasks as tasks
+from .analysis.tasks.task import Task as Task
 from .angular import (
     AngularFit as AngularFit,
     angle_deg as angle_deg,
@@ -40,6 +42,7 @@ from .coincidences import (
     triples as triples,
     veto as veto,
 )
+from .commands.coincidences.function import pairs_on as pairs_on
 from .commands.report.function import write_report as write_report
 from .commands.simulate.function import simulate_run as simulate_run
 from .core.errors import (

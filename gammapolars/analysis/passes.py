@@ -48,6 +48,7 @@ class PairPass:
         shown: how many times wider than the window that the user named that of the rule is.
         begins: whether the recording is read from its beginning.
         kept: the rule of the pairs that are given out, where the accumulators see more; None: all are.
+        gives_pairs: whether tasks give their pairs back.
     """
 
     recording: Recording
@@ -56,6 +57,7 @@ class PairPass:
     shown: int = 1
     begins: bool = True
     kept: PairRule | None = None
+    gives_pairs: bool = False
 
     def __post_init__(self) -> None:
         self.rule = self.recording.masked(self.rule)
@@ -108,7 +110,7 @@ class PairPass:
         before = recording.preselection
         gap_ps = before.reach_ps + self.rule.reach if before else None
         reach = Reach(recording.runs.reorder_ps, self.rule.reach, shift_extremes_ps(recording.detectors), gap_ps)
-        work = PairWork(self.rule, self.shown, self.kept)
+        work = PairWork(self.rule, self.shown, self.kept, self.gives_pairs)
         return tasks_of(recording, work, self._given, reach, engine=engine, folder=folder)
 
     def carry_out(self, engine: Engine, folder: Path | None = None) -> list[Part]:
@@ -172,16 +174,21 @@ class PairWork:
     rule: PairRule
     shown: int
     kept: PairRule | None = None
+    gives_pairs: bool = False
 
     def __call__(
         self, recording: Recording, accumulators: Sequence[Accumulator], folder: Path | None, number: int
-    ) -> tuple[list[Accumulator], Part | None]:
+    ) -> tuple[list[Accumulator], Part | pl.DataFrame | None]:
         """Read a recording, and write its pairs into a folder, if there is one."""
         reading = PairPass(recording, self.rule, list(accumulators), self.shown, begins=not number, kept=self.kept)
-        part = None if folder is None else write_part(reading.pairs(), folder, number)
-        if folder is None:
+        made: Part | pl.DataFrame | None = None
+        if folder is not None:
+            made = write_part(reading.pairs(), folder, number)
+        elif self.gives_pairs:
+            made = reading.pairs().collect()
+        else:
             reading.run()
-        return reading.accumulators, part
+        return reading.accumulators, made
 
     def frames(self, recording: Recording) -> Iterator[pl.DataFrame]:
         """The same hits, in the same order."""
@@ -193,7 +200,7 @@ class HitWork:
 
     def __call__(
         self, recording: Recording, accumulators: Sequence[Accumulator], folder: Path | None, number: int
-    ) -> tuple[list[Accumulator], Part | None]:
+    ) -> tuple[list[Accumulator], Part | pl.DataFrame | None]:
         """Read a recording."""
         del folder, number
         count_hits(recording, accumulators)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from gammapolars.commands.help_pages import CLUSTER
 from gammapolars.commands.notes import option
@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from gammapolars.commands.progress import Progress
     from gammapolars.core.summaries import ClusterUse
 
+Options = TypeVar("Options")
+
 OF_CLUSTER = {"--workers": "workers", "--scheduler": "scheduler", "--hits-per-task": "hits_per_task"}
 """Which processes share the work, by option: saved pairs are read by one."""
+
+ENGINE = "_engine"
+"""Where options keep the workers that Python gives: they are no option."""
 
 USED = "_used"
 """Where options keep how workers shared the work, when it is done: it is no option."""
@@ -44,6 +49,9 @@ def engine_of(options: Any, progress: "Progress") -> Iterator["DaskEngine | None
     Raises:
         UsageError: options that exclude each other.
     """
+    if (given := options.__dict__.get(ENGINE)) is not None:
+        yield given
+        return
     if not isinstance(options, OnCluster) or not check_cluster(options):
         yield None
         return
@@ -82,6 +90,12 @@ def _shown_now_and_then() -> "Callable[[str], None]":
 
     line = StatusLine()
     return lambda text: line.show(text) if line.is_due() else None
+
+
+def with_engine(options: Options, engine: "DaskEngine") -> Options:
+    """The same options of a command that reads runs, with workers that share the work."""
+    options.__dict__[ENGINE] = engine  # not one of the fields: it is no option
+    return options
 
 
 def note_use(options: Any, engine: "DaskEngine", account: "Account") -> None:

@@ -58,6 +58,11 @@ class Runs:
         """How far back in time a hit may lie and still be put in its place."""
         return max(run.reorder_ps for run in self.all)
 
+    @property
+    def _is_one(self) -> bool:
+        """Whether it is a single run, and not one of several."""
+        return len(self.all) == 1 and self.number is None
+
     def count(self) -> int | None:
         """How many hits they hold, if the metadata of all files says so."""
         counts = [file.count() for file in self.files]
@@ -79,12 +84,12 @@ class Runs:
 
     def watched(self, batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """The batches of their hits; the recorded order of one run is noticed, several notice theirs by themselves."""
-        return self.all[0].watched(batches) if len(self.all) == 1 else batches
+        return self.all[0].watched(batches) if self._is_one else batches
 
     @property
     def on_wild(self) -> OnWild | None:
         """Told, in the hits of one run, of those with an impossible time; several runs notice it themselves."""
-        return self.all[0].on_wild if len(self.all) == 1 else None
+        return self.all[0].on_wild if self._is_one else None
 
     def note_repair(self, repair: Repair | StepBack) -> None:
         """Remember that the timestamps of one run were reset or rolled over; several runs notice it themselves."""
@@ -97,9 +102,8 @@ class Runs:
         Raises:
             InputError: the runs' files do not agree on their columns.
         """
-        if len(self.all) == 1:
-            only = self.all[0].hits
-            return only if self.number is None else only.with_columns(run=pl.lit(self.number, pl.UInt16))
+        if self._is_one:
+            return self.all[0].hits
         columns = self.all[0].columns
         for run in self.all[1:]:
             if run.columns != columns:
@@ -110,7 +114,7 @@ class Runs:
 
         def batches(names: list[str]) -> Iterator[pl.DataFrame]:
             read = [name for name in columns if name in {*names, *ORDER_COLUMNS, "run"}]
-            for number, run in enumerate(self.all, 1):
+            for number, run in enumerate(self.all, self.number or 1):
                 with run.naming_errors():
                     batches = run.watched(_of_one_run(run, batches_of(run.hits.select(read))))
                     for batch in time_ordered(

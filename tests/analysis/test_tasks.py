@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+import gammapolars as gp
 from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import AdcSpectra, HitTally, PairTally, Rates
 from gammapolars.analysis.engine import Account, InProcess, Job
@@ -195,3 +196,37 @@ def test_a_hit_far_back_is_not_lost(tmp_path: Path, late_hits: int) -> None:
         measured(replace(recording, engine=Posted(hits_per_task=2000)), PairRule("250ns"), tmp_path / "parts")
     assert (type(parts.value), str(parts.value)) == (type(alone.value), str(alone.value))
     assert "15001" in str(parts.value).replace(",", "")
+
+
+def test_tasks_are_plain_data_for_any_processes(tmp_path: Path) -> None:
+    """Pickled tasks give the pairs of the run, and those of a run that cannot be cut all the same."""
+    hits = made_hits(20_000)
+    write_hits(tmp_path / "run.root", hits, Layout(entries=500))
+    work = gp.tasks(tmp_path / "run.root", "250ns", random="300ns:900ns", hits_per_task=4000)
+
+    results = [pickle.loads(pickle.dumps(task)).run() for task in work]
+
+    assert [task.name for task in work[:2]] == ["run.root, hits 1 to 4,000", "run.root, hits 4,001 to 8,000"]
+    expected = gp.pairs(gp.scan(tmp_path / "run.root"), "250ns", random="300ns:900ns").collect()
+    assert_frame_equal(work.pairs(results).collect(), expected)
+    with pytest.raises(gp.UsageError, match="there are 5 tasks, but 4 results"):
+        work.pairs(results[1:])
+
+
+def test_a_clock_that_starts_again_makes_one_task(tmp_path: Path) -> None:
+    """Times after a reset depend on all before it: the run is read as a whole, and the summary says so."""
+    hits = made_hits(20_000, gap_ps=10**9)
+    times = hits["timestamp_ps"].to_numpy().copy()
+    times[12_500:] -= times[12_500] - 2_000
+    flags = hits["flags"].to_numpy().copy()
+    flags[12_500] |= gp.FLAGS["external_reset"]
+    write_hits(
+        tmp_path / "run.root",
+        hits.with_columns(timestamp_ps=pl.Series(times), flags=pl.Series(flags)),
+        Layout(entries=500),
+    )
+
+    done = both(recording_of(tmp_path, Detectors()), PairRule("250ns"), tmp_path, 5_000)
+
+    assert done["tasks"] == 1
+    assert list(done["whole"]) == [str(tmp_path / "run.root")]

@@ -1,8 +1,10 @@
 """A pass carried out as tasks, whose results become those of the pass."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import polars as pl
 
 from gammapolars.analysis.accumulators import Accumulator, HitTally, Rates
 from gammapolars.analysis.engine import Account, Engine
@@ -55,10 +57,13 @@ def carried_out(
     engine: Engine,
     tasks: list[list[Task]],
     accumulators: Sequence[Accumulator],
+    *,
+    on_pairs: Callable[[pl.DataFrame], object] | None = None,
 ) -> list[Part]:
     """Carry out tasks, and let accumulators, and the recording, know of all that they have found.
 
-    A run whose tasks do not prove that each hit was in one of them is read again as a whole.
+    A run whose tasks do not prove that each hit was in one of them is read again as a whole. `on_pairs` is called with
+    the pairs that each task gives back, in their order.
 
     Returns:
         The parts of the output, in their order, if there is one.
@@ -85,7 +90,10 @@ def carried_out(
         recording.account.tasks += len(proven)
         for result in proven:
             _take(recording, result, accumulators, losses)
-        parts += [result.part for result in proven if result.part]
+            if isinstance(result.part, pl.DataFrame) and on_pairs:
+                on_pairs(result.part)
+            elif isinstance(result.part, Part):
+                parts.append(result.part)
         _take_order(run, proven)
     recording.runs.losses.take(losses.state())
     return parts

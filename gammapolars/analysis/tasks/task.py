@@ -29,11 +29,11 @@ class Pass(Protocol):
 
     def __call__(
         self, recording: Recording, accumulators: Sequence[Accumulator], folder: Path | None, number: int
-    ) -> tuple[list[Accumulator], Part | None]:
+    ) -> tuple[list[Accumulator], Part | pl.DataFrame | None]:
         """Read a recording, as the task of a number.
 
         Returns:
-            All accumulators that have counted, and the part of an output that was written into the folder.
+            All accumulators that have counted, and the part of an output that was written into the folder, or pairs.
         """
 
     def frames(self, recording: Recording) -> Iterator[pl.DataFrame]:
@@ -48,7 +48,7 @@ class Times:
 
     def __call__(
         self, recording: Recording, accumulators: Sequence[Accumulator], folder: Path | None, number: int
-    ) -> tuple[list[Accumulator], Part | None]:
+    ) -> tuple[list[Accumulator], Part | pl.DataFrame | None]:
         """Read a recording."""
         del folder, number
         for hits in self.frames(recording):
@@ -119,7 +119,7 @@ class Result:
         own: what was seen of the rows that are its own, by stream and file, where the run was cut.
         orders: of the files of a whole run.
         losses: what could not be read.
-        part: of the output.
+        part: of the output, or pairs themselves.
         irregular: why the run has to be read as a whole, if it has.
         untracked: runs that the table of drift does not know.
         preselection: the state of add-back and vetoes.
@@ -130,7 +130,7 @@ class Result:
     own: list[dict[str, OwnHits]] = field(default_factory=list)
     orders: list[tuple[Order, Span]] = field(default_factory=list)
     losses: Any = None
-    part: Part | None = None
+    part: Part | pl.DataFrame | None = None
     irregular: str = ""
     untracked: frozenset[int] = frozenset()
     preselection: Any = None
