@@ -21,6 +21,9 @@ from gammapolars.spectra.weighted_tallies import WeightedTally, count_by_weight
 
 BY = ["board", "channel"]
 
+COUNTED_ROWS = 200_000
+"""Pairs wait until there are so many: they are counted by some thirty queries, each of which takes its time."""
+
 
 class NetSpectra(Accumulator):
     """Spectra of hits in coincidence with gates, by detector and summed, less backgrounds and random coincidences.
@@ -42,8 +45,11 @@ class NetSpectra(Accumulator):
         self._covariance = WeightedTally("bin")
         self._observations = WeightedTally("all")
         self._bare = Tally(*BY)
+        self._waiting: list[pl.DataFrame] = []
+        self._weights: Mapping[str, pl.Expr] = {}
 
     def parts(self) -> Mapping[str, Mergeable]:
+        self._count_waiting()
         return {
             "all": self._all,
             "partners": self._partners,
@@ -59,6 +65,18 @@ class NetSpectra(Accumulator):
             table: pairs or triples.
             weights: of each side's hit, in coincidence with the others.
         """
+        needed = [f"{name}_{side}" for side in weights for name in (*BY, self.axis)]
+        self._waiting.append(table.select(*needed, *(["weight"] if "weight" in table.columns else [])))
+        self._weights = weights
+        if sum(part.height for part in self._waiting) >= COUNTED_ROWS:
+            self._count_waiting()
+
+    def _count_waiting(self) -> None:
+        if self._waiting:
+            table, self._waiting = pl.concat(self._waiting), []
+            self._count(table, self._weights)
+
+    def _count(self, table: pl.DataFrame, weights: Mapping[str, pl.Expr]) -> None:
         own = pl.col("weight").cast(pl.Float64) if "weight" in table.columns else pl.lit(1.0)
         for side in weights:
             if table[f"{self.axis}_{side}"].null_count():
@@ -92,17 +110,20 @@ class NetSpectra(Accumulator):
 
     def without_value(self, detectors: Detectors) -> list[str]:
         """The names of detectors with hits that have nothing to bin: no energy, where that is asked for."""
+        self._count_waiting()
         table = self._bare.total()
         keys = sorted(table.select(BY).rows()) if table.height else []
         return [detectors.at(*key).name for key in keys]
 
     def net(self) -> tuple[float, float]:
         """The net counts of the whole spectrum, and their standard deviation."""
+        self._count_waiting()
         (net, variance), *_ = [*self._observations.total().select("counts", "variance").rows(), (0.0, 0.0)]
         return net, math.sqrt(variance)
 
     def total(self) -> pl.DataFrame:
         """`energy_kev` or `adc` (bin centre), `counts`, `variance`: of all hits there are, without any gate."""
+        self._count_waiting()
         table = self._all.total()
         if table.is_empty():
             return pl.DataFrame(schema=dict.fromkeys((self.axis, "counts", "variance"), pl.Float64))
@@ -111,6 +132,7 @@ class NetSpectra(Accumulator):
 
     def by_detector(self) -> pl.DataFrame:
         """`board`, `channel`, `energy_kev` or `adc` (bin centre), `counts`, `variance`: of each coincident detector."""
+        self._count_waiting()
         table = self._partners.total()
         if table.is_empty():
             numbers = {"board": pl.UInt16, "channel": pl.UInt16}
@@ -119,6 +141,7 @@ class NetSpectra(Accumulator):
 
     def summed(self) -> pl.DataFrame:
         """The same of all detectors together, without their numbers."""
+        self._count_waiting()
         total = self._partners.total("bin")
         if total.is_empty():
             return self.by_detector().drop(BY)
