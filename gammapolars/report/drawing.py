@@ -11,6 +11,7 @@ from PIL.Image import Dither
 from plotnine.composition import Compose
 
 from gammapolars import figures
+from gammapolars.core.quantities import axis_columns
 from gammapolars.figures import SCREEN, FigureStyle
 from gammapolars.gamma_lines import in_cascade
 from gammapolars.report import runs
@@ -20,6 +21,7 @@ from gammapolars.report.page import Image
 from gammapolars.report.runs import RunPart
 from gammapolars.report.sections import FIGURES, MATRIX, RATES, SPECTRA, TIME_DIFFERENCES, Findings
 from gammapolars.report.spots import Spot
+from gammapolars.spectra.matrices import is_symmetric
 
 PHONE = FigureStyle(theme="print", dpi=190)
 """As wide as a column of a journal: a phone's screen is about as wide, and its letters are to be read."""
@@ -48,10 +50,11 @@ def drawn(
         names: which figures.
         few_colours: whether they take fewer bytes, where there are many on a page.
     """
-    images = {}
+    images, axes = {}, axis_columns(found.analysis.matrix.columns)
+    symmetric = is_symmetric(found.analysis.matrix) if MATRIX in names and axes else None
     for number, name in enumerate(names, 1):
         tell(f"drawing figure {number} of {len(names)}: {name.replace('_', ' ')}")
-        images[name] = _image(name, partial(_plot, found, name), few_colours=few_colours)
+        images[name] = _image(name, partial(_plot, found, name, symmetric), few_colours=few_colours)
     return images
 
 
@@ -71,8 +74,8 @@ def png(plot: Plot, *, few_colours: bool = False) -> bytes:
     return buffer.getvalue()
 
 
-def _plot(found: Findings, name: str, style: FigureStyle) -> Plot:
-    """One figure of an analysis."""
+def _plot(found: Findings, name: str, symmetric: bool | None, style: FigureStyle) -> Plot:
+    """One figure of an analysis; `symmetric` is whether its matrix is."""
     analysis = found.analysis
     if name == RATES:
         return figures.rates(analysis.rates, style=style)
@@ -87,7 +90,7 @@ def _plot(found: Findings, name: str, style: FigureStyle) -> Plot:
             style=style,
         )
     labels = _spot_labels(found.spots, found.lines)
-    return figures.matrix(analysis.matrix, spots=labels, names=against(analysis), style=style)
+    return figures.matrix(analysis.matrix, spots=labels, symmetric=symmetric, names=against(analysis), style=style)
 
 
 def _clear(peaks: pl.DataFrame) -> pl.DataFrame | None:
