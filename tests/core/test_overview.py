@@ -8,6 +8,7 @@ import polars as pl
 
 import gammapolars as gp
 from gammapolars.core.overview import MOST_ROWS, Overview
+from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,3 +119,10 @@ def test_a_net_matrix_is_summed_up() -> None:
 
     assert "peak regions of x" in repr(matrix)
     assert "<td>symmetric</td>" in matrix._repr_html_()
+
+
+def test_a_recorded_spectrum_is_its_measurement_and_its_table() -> None:
+    table = pl.DataFrame({"adc": [0.0, 1.0], "counts": [3.0, 4321.0]})
+    html = RecordedSpectrum(table, Measurement(detector="<Ge>", live_time_s=12.5))._repr_html_()
+
+    assert all(part in html for part in ("&lt;Ge&gt;", "live time", "12.5 s", "4321.0", "<th>counts</th>"))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.core.errors import InputError, UsageError
-from gammapolars.core.overview import Overview
+from gammapolars.core.overview import Overview, html_of
 
 KEY = "measurements"
 """The metadata entry, one JSON object by spectrum name, in Parquet and ROOT files."""
@@ -80,6 +80,9 @@ class RecordedSpectrum(NamedTuple):
 
     table: pl.DataFrame
     measurement: Measurement
+
+    def _repr_html_(self) -> str:
+        return f"<div>{html_of(self.measurement)}{self.table._repr_html_()}</div>"
 
 
 Spectra = dict[str, Callable[[], RecordedSpectrum]]
