@@ -235,6 +235,15 @@ def test_a_run_is_simulated_as_by_the_command(tmp_path: Path, capsys: pytest.Cap
         gp.simulate_run(["Co-60"], path, hits=3)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "kind"), [("hits", "x", "a whole"), ("seed", 1.5, "a whole"), ("drift", "x", "a")]
+)
+def test_what_is_no_number_is_named_before_a_run_is_simulated(name: str, value: Any, kind: str, tmp_path: Path) -> None:
+    with pytest.raises(gp.UsageError, match=f"^{name} is {kind} number, not {value!r}$"):
+        gp.simulate_run("Co-60=20kBq", tmp_path / "run.root", **{"hits": 3} | {name: value})
+    assert not list(tmp_path.iterdir())
+
+
 def test_no_simulated_run_replaces_what_was_recorded(tmp_path: Path, toml: Path) -> None:
     (tmp_path / "run.csv").write_text("BOARD;CHANNEL;TIMETAG;ENERGY;ENERGYSHORT;FLAGS\n0;1;5;7;6;0x0\n")
 

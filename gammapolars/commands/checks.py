@@ -1,6 +1,7 @@
 """Checks that several commands make before any work."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from numbers import Integral, Real
 from typing import Any
 
 from gammapolars.commands.given import is_given
@@ -42,3 +43,19 @@ def refuse(options: Any, names: Mapping[str, str], why: str) -> None:
     """
     if given := [word for word, name in names.items() if is_given(options, name)]:
         raise UsageError(f"{why}: leave {' and '.join(given)} out")
+
+
+def check_numbers(numbers: Mapping[str, Any], *, whole: Collection[str] = ()) -> None:
+    """Raise where an argument of a function is no number, or not a whole one; the command line takes nothing else.
+
+    Args:
+        numbers: arguments by their names; None: not given.
+        whole: names of those that count something.
+
+    Raises:
+        UsageError: the first that is none, by its name.
+    """
+    for name, value in numbers.items():
+        kind: type = Integral if name in whole else Real
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise UsageError(f"{name} is {'a whole' if name in whole else 'a'} number, not {value!r}")

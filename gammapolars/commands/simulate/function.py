@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gammapolars.commands.checks import check_numbers
 from gammapolars.commands.command import performed
 from gammapolars.commands.simulate.parse import SimulateOptions
 from gammapolars.detectors import AnyDetectors
@@ -59,6 +60,8 @@ def simulate_run(
         UsageError: an unknown source, no end, or a number or unit out of its range.
         OutputError: a file exists already, cannot be written, or is an input or recorded data.
     """
+    fractions = {"solid_angle": solid_angle, "background": background, "drift": drift, "neutrons": neutrons}
+    check_numbers({"hits": hits, "seed": seed} | fractions, whole=("hits", "seed"))
     given: dict[str, Any] = {
         "source": [source] if isinstance(source, str) else list(source),
         "detectors": detectors,
