@@ -51,7 +51,8 @@ def drawn(
         few_colours: whether they take fewer bytes, where there are many on a page.
     """
     images, axes = {}, axis_columns(found.analysis.matrix.columns)
-    symmetric = is_symmetric(found.analysis.matrix) if MATRIX in names and axes else None
+    # One that only rounding keeps from being its own mirror image is judged by its figures.
+    symmetric = (MATRIX in names and axes and is_symmetric(found.analysis.matrix)) or None
     for number, name in enumerate(names, 1):
         tell(f"drawing figure {number} of {len(names)}: {name.replace('_', ' ')}")
         images[name] = _image(name, partial(_plot, found, name, symmetric), few_colours=few_colours)
