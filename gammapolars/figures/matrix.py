@@ -202,9 +202,9 @@ def _crop(table: pl.DataFrame, furthest: float) -> tuple[pl.DataFrame, float]:
     """Without the few pairs of highest energy, where the figure would mostly be empty for their sake; and their
     percentage.
 
-    The energies up to the `furthest` are kept.
+    The energies up to the `furthest` are kept. Net counts may sum to nothing, or less: bins count by their size.
     """
-    by_energy = table.group_by("x").agg(pl.col("counts").sum()).sort("x")
+    by_energy = table.group_by("x").agg(pl.col("counts").abs().sum()).sort("x")
     total = float(by_energy["counts"].sum())
     energies = by_energy["x"].to_numpy()
     place = int(np.searchsorted(np.cumsum(by_energy["counts"].to_numpy()), SHOWN * total))
@@ -213,7 +213,7 @@ def _crop(table: pl.DataFrame, furthest: float) -> tuple[pl.DataFrame, float]:
     if end - start > 0.85 * (energies[-1] - start):
         return table, 0.0
     inside = table.filter((pl.col("x") <= end) & (pl.col("y") <= end))
-    return inside, 100 * (1 - float(inside["counts"].sum()) / total)
+    return inside, 100 * (1 - float(inside["counts"].abs().sum()) / total)
 
 
 def _grid(table: pl.DataFrame, width: float, bin: float | None = None) -> tuple[pl.DataFrame, float]:

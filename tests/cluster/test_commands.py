@@ -49,6 +49,7 @@ def summary_of(*words: str | Path) -> dict[str, Any]:
         (("matrix", "--axes", "adc:adc"), ".parquet"),
         (("spectrum", "--unit", "adc"), ".parquet"),
         (("rates",), ".csv"),
+        (("gate", "--on", "8000", "--width", "600", "--partner", "3000", "--unit", "adc", "--random", "auto"), ".parquet"),
     ],
 )
 def test_workers_give_the_same_as_one_process(
@@ -67,6 +68,19 @@ def test_workers_give_the_same_as_one_process(
     assert 8 <= shown["tasks"] <= 20
     assert (shown["workers"], shown["retried"]) == (2, 0)
     assert sorted(tmp_path.iterdir()) == [parts, whole]
+
+
+def test_a_report_is_the_same(shared: DaskEngine, run: Path, tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+
+    expected = summary_of("report", run, "-o", whole, "--random", "auto")
+    summary = summary_of("report", run, "-o", parts, "--random", "auto", *SHARED)
+
+    assert summary.pop("tasks") > 8
+    assert {name: summary[name] for name in expected} == expected
+    for table in (path for path in whole.rglob("*.parquet")):
+        assert_frame_equal(pl.read_parquet(parts / table.relative_to(whole)), pl.read_parquet(table))
+    assert [*whole.rglob("*.parquet")]
 
 
 def test_pairs_are_the_same_where_workers_are_killed(shared: DaskEngine, run: Path, tmp_path: Path) -> None:

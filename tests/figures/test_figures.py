@@ -236,6 +236,21 @@ def test_negative_counts_of_a_subtracted_matrix_are_left_out() -> None:
     built(plot)
 
 
+def test_a_matrix_whose_net_counts_sum_to_less_than_nothing_is_drawn() -> None:
+    """Which energies are shown follows from the bins' sizes, and not from a sum in which they cancel."""
+    bins = np.arange(0.5, 60.0)
+    half = np.random.default_rng(3).integers(-4, 4, (60, 60)).astype(np.float64)
+    counts = np.tril(half) + np.tril(half, -1).T
+    x, y = np.meshgrid(bins, bins)
+    table = pl.DataFrame({"energy_kev_x": x.ravel(), "energy_kev_y": y.ravel(), "counts": counts.ravel()})
+    assert table["counts"].sum() < 0
+
+    plot = figures.matrix(table)
+
+    assert plot.data["counts"].sum() == table.filter(pl.col("counts") > 0)["counts"].sum()
+    built(plot)
+
+
 @pytest.mark.parametrize(
     ("bins", "width_s", "unit_s"), [(8, 0.05, 1e-3), (10, 0.05, 1.0), (601, 1.0, 60.0), (9, 60.0, 1.0)]
 )
