@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from gammapolars.core.errors import InputError, OutputError, writable
-from gammapolars.core.system import IS_WINDOWS, patiently
+from gammapolars.core.system import patiently
 from gammapolars.io import untrusted
 from gammapolars.io.columnar import Metadata
 from gammapolars.io.dataset import Part, part_batches
@@ -83,7 +84,7 @@ def _plan_of(folder: Path) -> str | None:
     """The plan of a folder; None where there is none, or another user may have written it."""
     try:
         status = folder.stat()
-        is_own = IS_WINDOWS or (status.st_uid == os.getuid() and not status.st_mode & WRITTEN_BY_OTHERS)
+        is_own = sys.platform == "win32" or (status.st_uid == os.getuid() and not status.st_mode & WRITTEN_BY_OTHERS)
         return (folder / PLAN).read_text(encoding="utf-8") if is_own else None
     except (OSError, ValueError):
         return None
