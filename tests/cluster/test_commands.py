@@ -49,7 +49,10 @@ def summary_of(*words: str | Path) -> dict[str, Any]:
         (("matrix", "--axes", "adc:adc"), ".parquet"),
         (("spectrum", "--unit", "adc"), ".parquet"),
         (("rates",), ".csv"),
-        (("gate", "--on", "8000", "--width", "600", "--partner", "3000", "--unit", "adc", "--random", "auto"), ".parquet"),
+        (
+            ("gate", "--on", "8000", "--width", "600", "--partner", "3000", "--unit", "adc", "--random", "auto"),
+            ".parquet",
+        ),
     ],
 )
 def test_workers_give_the_same_as_one_process(
