@@ -147,29 +147,55 @@ def test_the_same_comes_of_tasks(
         both(recording_of(folder, detectors, **reading), made, folder, hits_per_task, **reading)
 
 
-@examples(40)
-@given(runs(), st.sampled_from(["add-back", "veto", "both"]), st.integers(5, 400), st.sampled_from([10**6, 10**9]))
+@examples(60)
+@given(
+    runs(),
+    st.sampled_from(["add-back", "veto", "both"]),
+    st.sampled_from(["50ns", "2us", "20us"]),
+    st.integers(5, 400),
+    st.sampled_from([10**6, 10**9]),
+)
 def test_add_back_and_vetoes_are_cut_at_gaps(
-    files: tuple[list[pl.DataFrame], int], kind: str, hits_per_task: int, reorder_ps: int
+    files: tuple[list[pl.DataFrame], int], kind: str, window: str, hits_per_task: int, reorder_ps: int
 ) -> None:
     """No sum and no veto crosses from one task to the next; where there is no gap, the run is one task."""
     tables, entries = files
-    detectors = Detectors(
-        (
-            *(Detector(0, number, energy=(0.5, 0.1), group="clover") for number in range(3)),
-            Detector(0, 3, kind="BGO", energy=(0.0, 0.1)),
-        )
-    )
     with TemporaryDirectory() as name:
         folder = Path(name)
         for number, table in enumerate(tables):
             write_hits(folder / f"{number}.root", table, Layout(entries=entries + number))
-        recording = recording_of(folder, detectors, reorder_ps=reorder_ps)
-        chosen = preselection_of(
-            detectors, "50ns" if kind != "veto" else None, ["BGO=100ns"] if kind != "add-back" else None
-        )
-        recording = replace(recording, preselection=chosen)
+        recording = shielded(recording_of(folder, SHIELDED, reorder_ps=reorder_ps), kind, window)
         both(recording, PairRule("250ns", reject={"bad": BAD}), folder, hits_per_task, reorder_ps=reorder_ps)
+
+
+SHIELDED = Detectors(
+    (
+        *(Detector(0, number, energy=(0.5, 0.1), group="clover") for number in range(3)),
+        Detector(0, 3, kind="BGO", energy=(0.0, 0.1)),
+    )
+)
+
+
+def shielded(recording: Recording, kind: str, window: str) -> Recording:
+    """A recording with add-back, or vetoes, or both."""
+    add_back, veto = window if kind != "veto" else None, [f"BGO={window}"] if kind != "add-back" else None
+    return replace(recording, preselection=preselection_of(SHIELDED, add_back, veto))
+
+
+def test_tasks_end_at_gaps_and_run_on_where_there_is_none(tmp_path: Path) -> None:
+    """Chains of sums cross many of the times at which a run is cut; of one chain without an end there is one task."""
+    write_hits(tmp_path / "run.root", made_hits(20_000, gap_ps=10_000_000), Layout(entries=200))
+    recording = shielded(recording_of(tmp_path, SHIELDED), "both", "20us")
+    done = both(recording, PairRule("250ns", reject={"bad": BAD}), tmp_path, 400)
+    assert done["tasks"] == 50
+    assert not done["whole"]
+
+    endless = shielded(recording_of(tmp_path, SHIELDED), "add-back", "2ms")
+    (tmp_path / "endless").mkdir()
+    done = both(endless, PairRule("250ns", reject={"bad": BAD}), tmp_path / "endless", 400)
+    assert done["tasks"] == 1
+    (reason,) = done["whole"].values()
+    assert reason == "no gap of 2.00025 ms between hits where it was to be cut"
 
 
 def test_a_run_is_cut_into_tasks(tmp_path: Path) -> None:

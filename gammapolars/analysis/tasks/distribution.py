@@ -110,17 +110,17 @@ def _with_origins(
     bins = [one for one in accumulators if isinstance(one, Rates)]
     if not bins or sum(map(len, tasks)) == 1:
         return tasks
-    origins = Rates.origins(_spans(recording, engine, tasks) if len(tasks) > 1 else _first_span(tasks[0][0]))
+    origins = Rates.origins(_spans(recording, engine, tasks) if len(tasks) > 1 else _first_span(tasks[0]))
     if len(tasks) > 1:
         for one in bins:
             one.begin_at(origins)
     return [[task.begun(origins) for task in of_run] for of_run in tasks]
 
 
-def _first_span(task: Task) -> dict[int, tuple[int, int]]:
-    """The time of a run's first hit, as its first task finds it."""
-    first = task.first_ps()
-    return {} if first is None else {task.part.number or 1: (first, first)}
+def _first_span(tasks: Sequence[Task]) -> dict[int, tuple[int, int]]:
+    """The time of a run's first hit, as the first of its tasks that has any finds it."""
+    first = next((time for task in tasks if (time := task.first_ps()) is not None), None)
+    return {} if first is None else {tasks[0].part.number or 1: (first, first)}
 
 
 def _spans(recording: Recording, engine: Engine, tasks: list[list[Task]]) -> dict[int, tuple[int, int]]:

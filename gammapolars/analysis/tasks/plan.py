@@ -189,7 +189,8 @@ def parts_of(
         part = replace(
             alone[0], streams=parts, detectors=detectors, own_ps=(low, high), own_places=own, per_hit=per_hit
         )
-        found.append(part)
+        until_ps = high if high == ALWAYS[1] else high + reach.read_ps
+        found.append(replace(part, gap_ps=reach.gap_ps, read_until_ps=until_ps))
     return found
 
 
