@@ -209,18 +209,20 @@ def test_a_run_is_cut_into_tasks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("late_hits", [1, 200])
-def test_a_hit_far_back_is_not_lost(tmp_path: Path, late_hits: int) -> None:
-    """Hits 4 s back in their file are the same error as in one process, also where no task reads their times."""
+def test_a_hit_far_back_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late_hits: int) -> None:
+    """Hits 4 s back are the same error as in one process, with the same name, also where no task reads their times."""
+    monkeypatch.chdir(tmp_path)
     hits = made_hits(20_000, gap_ps=1_000_000_000)
     times = hits["timestamp_ps"].to_numpy().copy()
     times[15_000 : 15_000 + late_hits] -= 4 * 10**12
     write_hits(tmp_path / "run.root", hits.with_columns(timestamp_ps=pl.Series(times)), Layout(entries=500))
-    recording = recording_of(tmp_path, Detectors())
+    recording = recording_of(Path(), Detectors())
     with pytest.raises(GammapolarsError) as alone:
         measured(recording, PairRule("250ns"), tmp_path / "alone")
     with pytest.raises(GammapolarsError) as parts:
         measured(replace(recording, engine=Posted(hits_per_task=2000)), PairRule("250ns"), tmp_path / "parts")
     assert (type(parts.value), str(parts.value)) == (type(alone.value), str(alone.value))
+    assert str(parts.value).startswith("run.root: ")
     assert "15001" in str(parts.value).replace(",", "")
 
 

@@ -1,6 +1,7 @@
 """A pass carried out as tasks, whose results become those of the pass."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.tasks.plan import Reach, parts_of, whole
 from gammapolars.analysis.tasks.proof import streams_of, why_not
 from gammapolars.analysis.tasks.task import Pass, Result, Settings, Task
-from gammapolars.io import Run
+from gammapolars.core.errors import GammapolarsError
+from gammapolars.io import Run, Runs
 from gammapolars.io.parts import Part
 from gammapolars.io.reading import Losses, LossesState
 from gammapolars.io.stretches import OwnHits
@@ -71,6 +73,30 @@ def carried_out(
     Raises:
         GammapolarsError: the same as from the recording in one process.
     """
+    with _own_names(recording.runs):
+        return _carried_out(recording, engine, tasks, accumulators, on_pairs)
+
+
+@contextmanager
+def _own_names(runs: Runs) -> Iterator[None]:
+    """Lets errors of tasks name files as the command line does: tasks know them by names that hold in any folder."""
+    try:
+        yield
+    except GammapolarsError as error:
+        for file in runs.files:
+            absolute, own = str(file.path.absolute()), str(file.path)
+            error.args = tuple(str(text).replace(absolute, own) for text in error.args)
+        raise
+
+
+def _carried_out(
+    recording: Recording,
+    engine: Engine,
+    tasks: list[list[Task]],
+    accumulators: Sequence[Accumulator],
+    on_pairs: Callable[[pl.DataFrame], object] | None,
+) -> list[Part]:
+    """The same, with the names of files that tasks have."""
     losses = Losses()
     plain, tasks = tasks, _with_origins(recording, engine, tasks, accumulators)
     parts: list[Part] = []
