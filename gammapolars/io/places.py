@@ -63,7 +63,7 @@ def _time_at(file: InputFile, place: int, cuts: Places | None) -> int:
     behind = min(form.behind(file.path, file.reading, place), end)
     for first, last in pairwise([place, behind, *cuts[cuts > behind].tolist()]):
         reading = replace(file.reading, rows=(first, last), losses=Losses())
-        hits = open_file(file.path, reading).hits.select("timestamp_ps").head(1).collect()
+        hits = open_file(file.path, reading).hits.select("board", "channel", "timestamp_ps").head(1).collect()
         if hits.height:
-            return int(hits.item())
+            return int(hits["timestamp_ps"][0])
     return NO_HIT_PS
