@@ -16,6 +16,9 @@ from gammapolars.core.errors import ClusterError, UsageError, first_line
 from gammapolars.core.interrupts import is_started_by_python
 from gammapolars.core.threads import LIMIT, threads
 
+WATCH_S = 3.0
+"""How often it is looked whether workers are missing: one that is replaced is back within two seconds."""
+
 START_S, CLOSE_S = 120, 10
 """How long workers may take to start and to end; two seconds are usual."""
 
@@ -106,7 +109,30 @@ def _started(workers: int, folder: str) -> Iterator[Any]:
         client = dask.Client(cluster, set_as_default=False)
         stack.callback(client.close, timeout=2)
         client.wait_for_workers(workers, timeout=START_S)
+        stack.enter_context(_kept_up(cluster, workers))
         yield client
+
+
+@contextmanager
+def _kept_up(cluster: Any, workers: int) -> Iterator[None]:
+    """Start workers again that are missing for a while: Dask does not always replace one that was killed."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        missing = 0
+        while not ended.wait(WATCH_S):
+            missing = missing + 1 if len(cluster.scheduler.workers) < workers else 0
+            if missing > 1:
+                cluster.scale(workers)
+                missing = 0
+
+    watcher = threading.Thread(target=watch, name="workers", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
 
 
 @contextmanager

@@ -92,8 +92,7 @@ def test_pairs_are_the_same_where_workers_are_killed(shared: DaskEngine, run: Pa
     chance, retried = random.Random(7), 0
 
     for _ in range(50 if THOROUGH else 6):
-        while shared.workers < 2:
-            time.sleep(0.02)
+        both_are_there(shared)
         pids = list(answers(shared._client, os.getpid).values())
         killer = Thread(target=killed, args=(chance.choice(pids), chance.uniform(0.0, 1.0)))
         killer.start()
@@ -105,6 +104,14 @@ def test_pairs_are_the_same_where_workers_are_killed(shared: DaskEngine, run: Pa
         assert {name: summary[name] for name in expected} == expected
         assert sorted(tmp_path.iterdir()) == [parts, whole]
     assert retried > 0
+
+
+def both_are_there(engine: DaskEngine) -> None:
+    """Wait until workers that were killed are replaced."""
+    end = time.monotonic() + 60
+    while engine.workers < 2:
+        assert time.monotonic() < end, "a worker was not replaced"
+        time.sleep(0.02)
 
 
 def killed(pid: int, after_s: float) -> None:

@@ -3,10 +3,12 @@
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import psutil
 import pytest
 
 from gammapolars.cluster import DaskEngine, folder
@@ -128,3 +130,19 @@ def test_a_folder_that_is_not_shared_is_refused(
             with pytest.raises(OutputError, match=f"^worker tls://.* {what} {tmp_path}"):
                 engine.check_folder(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_that_are_killed_while_they_start_come_back(engine: DaskEngine) -> None:
+    """Dask gives up a process that ends before it has started; it is started again all the same."""
+    end = time.monotonic() + 4
+    while time.monotonic() < end:
+        for child in psutil.Process().children():
+            with suppress(psutil.NoSuchProcess):
+                if "spawn_main" in " ".join(child.cmdline()):
+                    child.kill()
+        time.sleep(0.25)
+
+    end = time.monotonic() + 60
+    while engine.workers < 2:
+        assert time.monotonic() < end, "a worker was not replaced"
+        time.sleep(0.1)
