@@ -10,7 +10,7 @@ import polars as pl
 from gammapolars.analysis.accumulators import Accumulator, HitTally, Rates
 from gammapolars.analysis.engine import Account, Engine
 from gammapolars.analysis.recording import Recording
-from gammapolars.analysis.tasks.plan import Reach, parts_of, whole
+from gammapolars.analysis.tasks.plan import Reach, parts_of, whole, why_whole
 from gammapolars.analysis.tasks.proof import streams_of, why_not
 from gammapolars.analysis.tasks.task import Pass, Result, Settings, Task
 from gammapolars.core.errors import GammapolarsError
@@ -43,6 +43,8 @@ def tasks_of(
     made: list[list[Task]] = []
     for number, run in enumerate(recording.runs.all, 1):
         of_run = number if several else None
+        if reason := why_whole(run):
+            recording.account.whole[run.name] = reason
         if recording.detectors.clocks or recording.most_hits is not None:
             parts = [whole(run, of_run)]
         else:

@@ -149,6 +149,8 @@ def why_whole(run: Run) -> str:
         return "duplicates are left out"
     if run.scratch:
         return "its hits are sorted"
+    if run.files[0].reading.period_ps:
+        return "its counter of time rolls over"
     if "run" in run.columns:
         return "one file holds several runs"
     return ""
